@@ -10,8 +10,9 @@
 
 /* ---- Request --------------------------------------------------------------------------------- */
 
-/* A Request over a head whose slices are borrowed. Until gh_request_detach() or
- * gh_request_reset() the bytes of the head (and the body, if borrowed) must stay where they are. */
+/* A Request over a head whose slices are borrowed; *head itself is copied. Until
+ * gh_request_detach() or gh_request_reset() the bytes of the head, its array of fields (and the
+ * body, if borrowed) must stay where they are. */
 PyObject *gh_request_from_head(PyObject *module, const gh_head *head);
 
 /* Gives a request its complete body: borrowed bytes, like the head's. */
@@ -25,27 +26,50 @@ void gh_request_set_body(PyObject *request, PyObject *body);
 typedef PyObject *(*gh_peer_fn)(void *arg);
 void gh_request_set_peer(PyObject *request, gh_peer_fn fn, void *arg, PyObject *owner);
 
+/* The connection is under TLS: request.scheme is "https". Holds until the next reset. */
+void gh_request_set_secure(PyObject *request);
+
+/* The peer has gone while the request was being answered: request.disconnected is True. */
+void gh_request_set_disconnected(PyObject *request);
+
 /* True if the caller holds the only reference and nothing made from the request points back. */
 int gh_request_is_ours(PyObject *request);
 
-/* Copies what is borrowed into memory of the request's own. 0, or -1 with MemoryError. */
+/* Copies what is borrowed into memory of the request's own. 0, or -1 with MemoryError: then the
+ * request is left empty, so that nothing in it points at memory that will go. */
 int gh_request_detach(PyObject *request);
 
-/* For a request that is_ours: forgets everything, so that the object serves the next head. */
+/* For a request that is_ours: forgets everything (body, peer and owner too), so that the object
+ * serves the next head. Without a head (NULL) it is left empty. */
 void gh_request_reset(PyObject *request, const gh_head *head);
+
+/* The exception that is set is a RequestError, the client's fault: its status (400 to 499). Else
+ * 0. */
+int gh_request_error_status(PyObject *module);
 
 /* ---- Response -------------------------------------------------------------------------------- */
 
 /* True for an instance of Response (or a subclass). */
 int gh_response_check(PyObject *module, PyObject *object);
 
-/* Fills status, reason, type, fields and has_date; the memory belongs to the response and holds
- * until it is changed or freed. *body is a borrowed reference to what was given as the body: None,
- * bytes, str, an iterable or async iterable of bytes or str, or a FileBody. 0, or -1. */
+/* Fills status, reason, type, fields and has_date, and of the framing what the response's own
+ * fields asked for: length is its Content-Length or -1; keep_alive becomes false for
+ * "Connection: close" and is else left as it is. Those two and Transfer-Encoding are not among
+ * `fields`. The memory belongs to the response and holds until it is changed or freed. *body is a
+ * borrowed reference to what was given as the body: None, bytes, str, an iterable or async
+ * iterable of bytes or str, or a FileBody. 0, or -1. */
 int gh_response_reply(PyObject *response, gh_reply *reply, PyObject **body);
 
-/* ---- the module ------------------------------------------------------------------------------- */
-int gh_request_register(PyObject *module);
-int gh_response_register(PyObject *module);
+/* ---- bodies ---------------------------------------------------------------------------------- */
+
+/* True for an instance of FileBody. */
+int gh_file_body_check(PyObject *module, PyObject *object);
+
+/* The open file of a FileBody (it stays the FileBody's: hold a reference while it is used) and
+ * the range to send. 0, or -1 with ValueError if it has been closed. */
+int gh_file_body_get(PyObject *object, int *fd, int64_t *offset, int64_t *length);
+
+/* `object` as JSON in a bytes object, the way Response does it. */
+PyObject *gh_json_dumps(PyObject *module, PyObject *object);
 
 #endif

@@ -1,0 +1,14 @@
+/* date.h: dates as HTTP writes them (RFC 9110, 5.6.7). */
+#ifndef GUAVA_HTTP_CORE_DATE_H
+#define GUAVA_HTTP_CORE_DATE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define GH_DATE_SIZE 29 /* "Sun, 06 Nov 1994 08:49:37 GMT" */
+
+/* Writes an IMF-fixdate, without a NUL, of `seconds` since 1970. False outside the years 1 to
+ * 9999, which the format cannot show. */
+bool gh_date_render(int64_t seconds, char *out);
+
+#endif

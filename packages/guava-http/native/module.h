@@ -1,0 +1,22 @@
+/* module.h: what the extension module keeps for each interpreter. Each half of it allocates its
+ * own part and knows nothing of the other's. */
+#ifndef GUAVA_HTTP_MODULE_H
+#define GUAVA_HTTP_MODULE_H
+
+#include <Python.h>
+
+struct gh_types;
+struct gh_server;
+
+typedef struct {
+    struct gh_types *types;   /* types/parts.h */
+    struct gh_server *server; /* of server/; NULL until it registers */
+} gh_module;
+
+/* Register a half: 0, or -1 with an exception set; the module calls free in every case. */
+int gh_types_register(PyObject *module);
+int gh_types_traverse(struct gh_types *types, visitproc visit, void *arg);
+void gh_types_clear(struct gh_types *types);
+void gh_types_free(struct gh_types *types);
+
+#endif

@@ -1,0 +1,1 @@
+"""Hello, world: the limit, Guava and its peers, side by side in one run."""

@@ -1,0 +1,12 @@
+"""guava-http, an `async def` handler."""
+
+import sys
+
+import guava_http
+
+
+async def hello(request):
+    return "Hello, world!"
+
+
+guava_http.serve(hello, host="127.0.0.1", port=int(sys.argv[1]))

@@ -1,0 +1,463 @@
+/* table.c: Table, what MemoryStore keeps its sessions in: a mapping from ids to bytes with an
+ * expiry per entry, and limits on the number of entries and on their memory. It is separate from
+ * entries.c because that one knows nothing of arguments, clocks and exceptions.
+ *
+ * A user's clock is Python code and may come back into the table, so each method asks for the
+ * time before it looks at an entry, and nothing that runs afterwards can call back: keys and
+ * values are exact str and bytes. That, and the GIL, make every method atomic. */
+#include "entries.h"
+#include "parts.h"
+
+#include <math.h>
+#include <time.h>
+
+#define DEFAULT_MAX_ENTRIES 100000
+#define DEFAULT_MAX_BYTES ((Py_ssize_t)256 << 20)
+#define STEPS_PER_SET                                                                             \
+    4 /* entries that a set() looks at for expiry: it adds one and may drop four */
+
+typedef struct {
+    PyObject_HEAD gs_entries all;
+    size_t max_entries;
+    size_t max_bytes;
+    uint64_t evicted; /* entries dropped for room since the table was made */
+    uint64_t expired; /* entries dropped for age */
+    PyObject *clock;  /* NULL: the system's */
+} Table;
+
+/* A key as the entries want it; `text` lives as long as the str it came from. */
+typedef struct {
+    const char *text;
+    Py_ssize_t size;
+    uint64_t hash;
+} Key;
+
+/* Helpers. */
+
+#ifdef CLOCK_BOOTTIME
+#define STEADY_CLOCK CLOCK_BOOTTIME /* goes on while the machine sleeps, as a login's age should  \
+                                     */
+#else
+#define STEADY_CLOCK CLOCK_MONOTONIC
+#endif
+
+static int64_t
+nanoseconds(double seconds)
+{
+    double ns = seconds * 1e9;
+
+    return ns >= 9e18 ? INT64_MAX : ns <= -9e18 ? INT64_MIN : (int64_t)ns;
+}
+
+static int
+table_now(Table *self, int64_t *now)
+{
+    if (self->clock == NULL) {
+        struct timespec time;
+        (void)clock_gettime(STEADY_CLOCK, &time); /* it fails for unknown clocks only */
+        *now = (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
+        return 0;
+    }
+    PyObject *time = PyObject_CallNoArgs(self->clock);
+    if (time == NULL)
+        return -1;
+    double seconds = PyFloat_AsDouble(time);
+    Py_DECREF(time);
+    if (seconds == -1.0 && PyErr_Occurred())
+        return -1;
+    if (isnan(seconds)) {
+        PyErr_SetString(PyExc_ValueError, "the clock returned NaN");
+        return -1;
+    }
+    *now = nanoseconds(seconds);
+    return 0;
+}
+
+static int
+read_key(PyObject *sid, Key *key)
+{
+    if (!PyUnicode_Check(sid)) {
+        PyErr_Format(PyExc_TypeError, "a session id is a str, not %.100s", Py_TYPE(sid)->tp_name);
+        return -1;
+    }
+    key->text = PyUnicode_AsUTF8AndSize(sid, &key->size);
+    if (key->text == NULL)
+        return -1;
+    /* Not PyObject_Hash(): a subclass of str could run code in it. */
+    Py_hash_t hash = PyUnicode_Type.tp_hash(sid);
+    if (hash == -1)
+        return -1;
+    key->hash = (uint64_t)hash;
+    return 0;
+}
+
+static int
+read_lifetime(PyObject *object, int64_t now, int64_t *expires)
+{
+    double seconds = PyFloat_AsDouble(object);
+
+    if (seconds == -1.0 && PyErr_Occurred())
+        return -1;
+    if (!(seconds > 0)) { /* NaN too */
+        PyErr_Format(PyExc_ValueError, "lifetime must be more than 0 seconds, not %R", object);
+        return -1;
+    }
+    int64_t lifetime = nanoseconds(seconds);
+    *expires = now > INT64_MAX - lifetime ? INT64_MAX : now + lifetime;
+    return 0;
+}
+
+static int
+check_value(PyObject *value)
+{
+    if (PyBytes_CheckExact(value))
+        return 0;
+    PyErr_Format(PyExc_TypeError, "a stored value is bytes, not %.100s", Py_TYPE(value)->tp_name);
+    return -1;
+}
+
+static int
+check_count(const char *name, Py_ssize_t nargs, Py_ssize_t wanted)
+{
+    if (nargs == wanted)
+        return 0;
+    PyErr_Format(PyExc_TypeError, "%s() takes %zd arguments, not %zd", name, wanted, nargs);
+    return -1;
+}
+
+static gs_entry *
+table_find(Table *self, const Key *key, int64_t now)
+{
+    gs_entry *entry = gs_entries_find(&self->all, key->text, (size_t)key->size, key->hash);
+
+    if (entry == NULL || entry->expires > now)
+        return entry;
+    gs_entries_remove(&self->all, entry);
+    self->expired++;
+    return NULL;
+}
+
+static void
+table_make_room(Table *self)
+{
+    while (self->all.used > self->max_entries || self->all.bytes > self->max_bytes) {
+        gs_entries_remove(&self->all, self->all.oldest);
+        self->evicted++;
+    }
+}
+
+/* One entry, alive or not there. 0: not there; 1: *entry; -1: error. */
+static int
+table_lookup(Table *self, PyObject *sid, gs_entry **entry)
+{
+    Key key;
+    int64_t now;
+
+    if (read_key(sid, &key) < 0 || table_now(self, &now) < 0)
+        return -1;
+    *entry = table_find(self, &key, now);
+    return *entry != NULL;
+}
+
+/* new, dealloc, traverse, clear */
+
+static PyObject *
+table_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
+{
+    static char *keywords[] = {"max_entries", "max_bytes", "clock", NULL};
+    Py_ssize_t max_entries = DEFAULT_MAX_ENTRIES, max_bytes = DEFAULT_MAX_BYTES;
+    PyObject *clock = Py_None;
+
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|nnO:Table", keywords, &max_entries,
+                                     &max_bytes, &clock))
+        return NULL;
+    if (max_entries < 1 || max_entries >= (Py_ssize_t)UINT32_MAX)
+        return PyErr_Format(PyExc_ValueError, "max_entries must be 1 to 4294967294, not %zd",
+                            max_entries);
+    if (max_bytes < 1)
+        return PyErr_Format(PyExc_ValueError, "max_bytes must be at least 1, not %zd", max_bytes);
+    if (clock != Py_None && !PyCallable_Check(clock))
+        return PyErr_Format(PyExc_TypeError, "clock must be callable, not %.100s",
+                            Py_TYPE(clock)->tp_name);
+    Table *self = (Table *)type->tp_alloc(type, 0);
+    if (self == NULL)
+        return NULL;
+    self->max_entries = (size_t)max_entries;
+    self->max_bytes = (size_t)max_bytes;
+    self->clock = clock == Py_None ? NULL : Py_NewRef(clock);
+    return (PyObject *)self;
+}
+
+static int
+table_traverse(Table *self, visitproc visit, void *arg)
+{
+    Py_VISIT(Py_TYPE(self));
+    Py_VISIT(self->clock);
+    return 0;
+}
+
+static int
+table_clear_refs(Table *self)
+{
+    Py_CLEAR(self->clock);
+    return 0;
+}
+
+static void
+table_dealloc(Table *self)
+{
+    PyTypeObject *type = Py_TYPE(self);
+
+    PyObject_GC_UnTrack(self);
+    (void)table_clear_refs(self);
+    gs_entries_clear(&self->all);
+    type->tp_free(self);
+    Py_DECREF(type);
+}
+
+/* Methods. */
+
+PyDoc_STRVAR(get_doc, "get(sid, /)\n--\n\n"
+                      "The bytes stored for sid, which becomes the one most recently used; None\n"
+                      "when there are none or when they expired.");
+
+static PyObject *
+table_get(Table *self, PyObject *sid)
+{
+    gs_entry *entry;
+    int found = table_lookup(self, sid, &entry);
+
+    if (found < 0)
+        return NULL;
+    if (!found)
+        Py_RETURN_NONE;
+    gs_entries_use(&self->all, entry);
+    return Py_NewRef(entry->value);
+}
+
+PyDoc_STRVAR(set_doc,
+             "set(sid, value, lifetime, /)\n--\n\n"
+             "Store the bytes `value` for `lifetime` seconds. Expired entries and then\n"
+             "the ones least recently used go when a limit is passed.\n\n"
+             "Raises ValueError for a key of more than 256 bytes of UTF-8, for a value\n"
+             "that is larger than the whole table may be, and for a lifetime that is not\n"
+             "more than 0; MemoryError. Then nothing has changed.");
+
+static PyObject *
+table_set(Table *self, PyObject *const *args, Py_ssize_t nargs)
+{
+    Key key;
+    int64_t now, expires;
+
+    if (check_count("set", nargs, 3) < 0 || read_key(args[0], &key) < 0 ||
+        check_value(args[1]) < 0 || table_now(self, &now) < 0 ||
+        read_lifetime(args[2], now, &expires) < 0)
+        return NULL;
+    if (key.size > GS_KEY_MAX)
+        return PyErr_Format(PyExc_ValueError, "a session id has at most %d bytes, not %zd",
+                            GS_KEY_MAX, key.size);
+    if (gs_entries_cost((size_t)key.size, args[1]) > self->max_bytes)
+        return PyErr_Format(PyExc_ValueError,
+                            "a value of %zd bytes is more than the table may hold (%zu bytes)",
+                            PyBytes_GET_SIZE(args[1]), self->max_bytes);
+
+    self->expired += gs_entries_expire(&self->all, now, STEPS_PER_SET);
+    gs_entry *entry = gs_entries_find(&self->all, key.text, (size_t)key.size, key.hash);
+    if (entry == NULL) {
+        if (!gs_entries_insert(&self->all, key.text, (size_t)key.size, key.hash, args[1], expires))
+            return PyErr_NoMemory();
+    } else {
+        gs_entries_set_value(&self->all, entry, args[1]);
+        gs_entries_set_expires(&self->all, entry, expires);
+        gs_entries_use(&self->all, entry);
+    }
+    table_make_room(self);
+    Py_RETURN_NONE;
+}
+
+PyDoc_STRVAR(replace_doc, "replace(sid, old, new, lifetime, /)\n--\n\n"
+                          "Store `new` for sid if what is stored is still `old`; whether it was.");
+
+static PyObject *
+table_replace(Table *self, PyObject *const *args, Py_ssize_t nargs)
+{
+    Key key;
+    int64_t now, expires;
+
+    if (check_count("replace", nargs, 4) < 0 || read_key(args[0], &key) < 0 ||
+        check_value(args[1]) < 0 || check_value(args[2]) < 0 || table_now(self, &now) < 0 ||
+        read_lifetime(args[3], now, &expires) < 0)
+        return NULL;
+    if (gs_entries_cost((size_t)key.size, args[2]) > self->max_bytes)
+        return PyErr_Format(PyExc_ValueError,
+                            "a value of %zd bytes is more than the table may hold (%zu bytes)",
+                            PyBytes_GET_SIZE(args[2]), self->max_bytes);
+
+    gs_entry *entry = table_find(self, &key, now);
+    /* The very same object: nobody else can have put it there, and no bytes are compared. */
+    if (entry == NULL || entry->value != args[1])
+        Py_RETURN_FALSE;
+    gs_entries_set_value(&self->all, entry, args[2]);
+    gs_entries_set_expires(&self->all, entry, expires);
+    gs_entries_use(&self->all, entry);
+    table_make_room(self);
+    Py_RETURN_TRUE;
+}
+
+PyDoc_STRVAR(touch_doc,
+             "touch(sid, lifetime, /)\n--\n\n"
+             "Let sid live `lifetime` seconds from now and make it the one most recently\n"
+             "used; whether it is there.");
+
+static PyObject *
+table_touch(Table *self, PyObject *const *args, Py_ssize_t nargs)
+{
+    Key key;
+    int64_t now, expires;
+
+    if (check_count("touch", nargs, 2) < 0 || read_key(args[0], &key) < 0 ||
+        table_now(self, &now) < 0 || read_lifetime(args[1], now, &expires) < 0)
+        return NULL;
+    gs_entry *entry = table_find(self, &key, now);
+    if (entry == NULL)
+        Py_RETURN_FALSE;
+    gs_entries_set_expires(&self->all, entry, expires);
+    gs_entries_use(&self->all, entry);
+    Py_RETURN_TRUE;
+}
+
+PyDoc_STRVAR(pop_doc, "pop(sid, /)\n--\n\n"
+                      "Remove sid; the bytes that were stored for it, or None.");
+
+static PyObject *
+table_pop(Table *self, PyObject *sid)
+{
+    gs_entry *entry;
+    int found = table_lookup(self, sid, &entry);
+
+    if (found < 0)
+        return NULL;
+    if (!found)
+        Py_RETURN_NONE;
+    PyObject *value = Py_NewRef(entry->value);
+    gs_entries_remove(&self->all, entry);
+    return value;
+}
+
+PyDoc_STRVAR(clear_doc, "clear()\n--\n\n"
+                        "Remove everything and give the memory back.");
+
+static PyObject *
+table_clear(Table *self, PyObject *Py_UNUSED(ignored))
+{
+    gs_entries_clear(&self->all);
+    Py_RETURN_NONE;
+}
+
+PyDoc_STRVAR(expire_doc,
+             "expire(steps, /)\n--\n\n"
+             "Look at up to `steps` entries whose time may be over, the oldest first;\n"
+             "how many of them had expired and were removed. It never needs to be\n"
+             "called: get() never returns what has expired, and set() does four steps.");
+
+static PyObject *
+table_expire(Table *self, PyObject *steps_object)
+{
+    int64_t now;
+    Py_ssize_t steps = PyNumber_AsSsize_t(steps_object, PyExc_OverflowError);
+
+    if (steps == -1 && PyErr_Occurred())
+        return NULL;
+    if (table_now(self, &now) < 0)
+        return NULL;
+    size_t removed = gs_entries_expire(&self->all, now, steps < 0 ? 0 : (size_t)steps);
+    self->expired += removed;
+    return PyLong_FromSize_t(removed);
+}
+
+static Py_ssize_t
+table_length(Table *self)
+{
+    return (Py_ssize_t)self->all.used;
+}
+
+static int
+table_contains(Table *self, PyObject *sid)
+{
+    gs_entry *entry;
+
+    return table_lookup(self, sid, &entry);
+}
+
+/* getset */
+
+static PyObject *
+table_get_bytes(Table *self, void *Py_UNUSED(closure))
+{
+    return PyLong_FromSize_t(self->all.bytes);
+}
+
+static PyObject *
+table_get_evicted(Table *self, void *Py_UNUSED(closure))
+{
+    return PyLong_FromUnsignedLongLong(self->evicted);
+}
+
+static PyObject *
+table_get_expired(Table *self, void *Py_UNUSED(closure))
+{
+    return PyLong_FromUnsignedLongLong(self->expired);
+}
+
+static PyGetSetDef table_getset[] = {
+    {"bytes", (getter)table_get_bytes, NULL, "Memory of the entries, in bytes.", NULL},
+    {"evicted", (getter)table_get_evicted, NULL, "Entries dropped to keep to the limits.", NULL},
+    {"expired", (getter)table_get_expired, NULL, "Entries dropped because of their age.", NULL},
+    {NULL},
+};
+
+/* Slots, spec, register. */
+
+static PyMethodDef table_methods[] = {
+    {"get", (PyCFunction)table_get, METH_O, get_doc},
+    {"set", (PyCFunction)(void (*)(void))table_set, METH_FASTCALL, set_doc},
+    {"replace", (PyCFunction)(void (*)(void))table_replace, METH_FASTCALL, replace_doc},
+    {"touch", (PyCFunction)(void (*)(void))table_touch, METH_FASTCALL, touch_doc},
+    {"pop", (PyCFunction)table_pop, METH_O, pop_doc},
+    {"clear", (PyCFunction)table_clear, METH_NOARGS, clear_doc},
+    {"expire", (PyCFunction)table_expire, METH_O, expire_doc},
+    {NULL},
+};
+
+PyDoc_STRVAR(table_doc,
+             "Table(max_entries=100000, max_bytes=268435456, clock=None)\n--\n\n"
+             "Ids to bytes, each with its expiry, within limits. `clock` is a callable that\n"
+             "returns seconds; without one it is a system clock that is never set back.\n\n"
+             "Raises ValueError for limits below 1.");
+
+static PyType_Slot table_slots[] = {
+    {Py_tp_doc, (void *)table_doc},   {Py_tp_new, table_new},
+    {Py_tp_dealloc, table_dealloc},   {Py_tp_traverse, table_traverse},
+    {Py_tp_clear, table_clear_refs},  {Py_tp_methods, table_methods},
+    {Py_tp_getset, table_getset},     {Py_sq_length, table_length},
+    {Py_sq_contains, table_contains}, {0, NULL},
+};
+
+static PyType_Spec table_spec = {
+    .name = "guava_session._core.Table",
+    .basicsize = sizeof(Table),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_IMMUTABLETYPE,
+    .slots = table_slots,
+};
+
+int
+gs_table_register(PyObject *module)
+{
+    PyObject *type = PyType_FromModuleAndSpec(module, &table_spec, NULL);
+
+    if (type == NULL)
+        return -1;
+    int result = PyModule_AddType(module, (PyTypeObject *)type);
+    Py_DECREF(type);
+    return result;
+}

@@ -1,0 +1,38 @@
+"""Sessions for any Python web framework: ids, stores, session objects.
+
+A `SessionStore` keeps a dict per session id: in memory (`type=Mem`), in files (`type=File`), or
+wherever a subclass of yours keeps it. A `SessionManager` joins a store to a cookie: it opens a
+`Session` from what the browser sent and says, when the request is done, what to answer. It knows
+nothing of HTTP libraries: strings go in, strings and plain values come out.
+"""
+
+from ._core import generate_id, is_id
+from .cookie import SessionCookie, find_cookie
+from .file import FileStore
+from .manager import SessionManager
+from .memory import MemoryStore
+from .serializer import JSONSerializer, Serializer
+from .session import Session
+from .store import SessionStore
+
+#: What `SessionStore(type=...)` takes, under the names of Guava's README.
+Mem = MemoryStore
+File = FileStore
+
+__all__ = [
+    "File",
+    "FileStore",
+    "JSONSerializer",
+    "Mem",
+    "MemoryStore",
+    "Serializer",
+    "Session",
+    "SessionCookie",
+    "SessionManager",
+    "SessionStore",
+    "find_cookie",
+    "generate_id",
+    "is_id",
+]
+
+__version__ = "1.0.0"

@@ -1,0 +1,462 @@
+"""FileStore: one small file per session, for many processes of one machine at once.
+
+A session's file is called after the SHA-256 of its id, so a listing of the folder reveals no
+live id, and nothing that a browser sends can name another file. It holds, in this order:
+
+    "GSES"         4 bytes
+    version        1 byte, 1
+    reserved       3 bytes, 0
+    expiry         8 bytes, big-endian milliseconds since 1970
+    HMAC-SHA-256   32 bytes, over all that precedes it here, the file's name, and the payload
+    payload        what the serializer made
+
+Writers hold the lock (flock) of the session's folder and replace the file by renaming a finished
+one over it, so readers need no lock and never see half a file, and a process that is killed at
+any point leaves at most a temporary file, which the sweeper removes.
+"""
+
+from __future__ import annotations
+
+import builtins
+import contextlib
+import errno
+import fcntl
+import hashlib
+import hmac
+import os
+import secrets
+import struct
+import threading
+import time
+import weakref
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from . import directory as folder
+from .directory import OPEN_FLAGS
+from .serializer import JSON, Record, Serializer
+from .session import log
+from .store import DEFAULT_LIFETIME, SessionStore, merged
+
+_HEAD = struct.Struct(">4sB3xq")
+_MAC_BYTES = 32
+_PREFIX = _HEAD.size + _MAC_BYTES
+_MAGIC = b"GSES"
+_VERSION = 1
+_FOREVER = 2**63 - 1
+
+#: Files that every set() looks at for expiry: more than it adds, so the sweeper keeps up.
+_STEPS_PER_SET = 2
+
+#: touch() rewrites a file only when this part of its lifetime is gone.
+_REFRESH = 0.1
+
+_HEX = "0123456789abcdef"
+
+
+class FileStore(SessionStore):
+    """Sessions in the files of one folder, which many processes may use at once.
+
+    The folder belongs to this user alone (mode 0700, made if missing); a folder that others may
+    enter is refused, and so is a shared temporary one. Files have mode 0600.
+
+    A file that was damaged or planted counts as no session, with a line in the log
+    ``guava.session``. Expired files are removed a few at a time, as new ones are written.
+
+    :param directory: the folder, on a local file system; by default one of this user's for the
+        application in the current folder, see `guava_session.directory.default_directory`
+    :param lifetime: seconds that a session lives after it was last saved or touched
+    :param key: at least 32 secret bytes that sign the files; by default random ones, kept in the
+        folder's file ``key``
+    :param fsync: whether a session must survive a power cut the moment it was saved. It costs a
+        disk's write per save. Without it a power cut loses the last seconds, but breaks nothing
+    :param max_value_bytes: the largest session, serialized
+    :param clock: seconds since 1970, as a callable
+    :raises PermissionError: for a folder or key file that is not private
+    :raises ValueError: for a key that is too short
+    :raises OSError: when the folder cannot be made
+    """
+
+    def __init__(
+        self,
+        directory: str | os.PathLike[str] | None = None,
+        *,
+        type: builtins.type[SessionStore] | None = None,
+        lifetime: float = DEFAULT_LIFETIME,
+        serializer: Serializer = JSON,
+        key: bytes | None = None,
+        fsync: bool = False,
+        max_value_bytes: int = 1 << 20,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        super().__init__(lifetime=lifetime, serializer=serializer)
+        if key is not None and len(key) < folder.KEY_BYTES:
+            raise ValueError(f"key has {len(key)} bytes; it needs at least {folder.KEY_BYTES}")
+        path = folder.default_directory() if directory is None else Path(directory)
+        #: The folder, as an absolute path.
+        self.directory: Path = path.absolute()
+        self._given_key = key
+        self._fsync = fsync
+        self._max_value_bytes = max_value_bytes
+        self._clock = clock
+        self._sweeping = threading.Lock()
+        self._walk: Iterator[tuple[str, str] | None] | None = None
+        self._attach()
+
+    def _attach(self) -> None:
+        root = folder.open_directory(self.directory)
+        try:
+            self._key = self._given_key or folder.load_key(root, self.directory)
+        except BaseException:
+            os.close(root)
+            raise
+        self._root = root
+        self._finalizer = weakref.finalize(self, os.close, root)
+
+    def close(self) -> None:
+        """Close the folder. The sessions stay."""
+        with self._sweeping:
+            self._walk = None
+        self._finalizer()
+
+    # The four.
+
+    def set(self, sid: str, value: Mapping[str, Any]) -> None:
+        """Keep value for sid, whole or not at all.
+
+        :raises ValueError: for an id that does not have the shape of this store's ids, and for
+            a value larger than max_value_bytes
+        :raises TypeError: naming the key that the serializer cannot store
+        :raises OSError: when it cannot be written; what was kept before is still there
+        """
+        if not self.is_id(sid):
+            raise ValueError("not a session id: ids are made by generate_id()")
+        name = _name(sid)
+        blob = self._seal(name, self.serializer.dumps(value))
+        with self._locked(name, create=True) as leaf:
+            assert leaf is not None
+            self._write(leaf, name, blob)
+        self.sweep(_STEPS_PER_SET)
+
+    def get(self, sid: str) -> Record | None:
+        """What is kept for sid, or None.
+
+        :raises OSError: when the disk cannot be read: that is no reason to log a visitor out
+        """
+        if not self.is_id(sid):
+            return None
+        name = _name(sid)
+        payload = self._read(f"{_leaf(name)}/{name}", name, self._root)
+        return None if payload is None else self._parse(name, payload)
+
+    def delete(self, sid: str) -> None:
+        """Forget sid, if it is there."""
+        if self.is_id(sid):
+            name = _name(sid)
+            with self._locked(name) as leaf:
+                if leaf is not None:
+                    _remove(leaf, name)
+
+    def clear(self, sid: str | None = None) -> None:
+        """With a sid: empty that session, whose id stays valid. Without one: forget them all."""
+        if sid is not None:
+            self.merge(sid, {}, replace=True)
+            return
+        for first in _HEX:
+            for second in _HEX:
+                with self._locked(first + second) as leaf:
+                    for name in [] if leaf is None else os.listdir(leaf):
+                        assert leaf is not None
+                        _remove(leaf, name)
+
+    # Atomic versions of the rest.
+
+    def merge(
+        self,
+        sid: str,
+        changed: Mapping[str, Any],
+        removed: Iterable[str] = (),
+        *,
+        replace: bool = False,
+    ) -> bool:
+        """Bring changes into what is kept now, atomically; whether sid was still there."""
+        if not self.is_id(sid):
+            return False
+        name = _name(sid)
+        with self._locked(name) as leaf:
+            payload = None if leaf is None else self._read(name, name, leaf)
+            record = None if payload is None else self._parse(name, payload)
+            if leaf is None or record is None:
+                return False
+            record = merged(record, changed, removed, replace)
+            self._write(leaf, name, self._seal(name, self.serializer.dumps(record)))
+        return True
+
+    def take(self, sid: str) -> Record | None:
+        """What is kept for sid, which is deleted, atomically; None when there is nothing."""
+        if not self.is_id(sid):
+            return None
+        name = _name(sid)
+        with self._locked(name) as leaf:
+            if leaf is None:
+                return None
+            payload = self._read(name, name, leaf)
+            _remove(leaf, name)
+        return None if payload is None else self._parse(name, payload)
+
+    def touch(self, sid: str) -> bool:
+        """Let sid live for another lifetime from now; whether it was there.
+
+        The file is written only when a tenth of the lifetime is gone.
+        """
+        if not self.is_id(sid):
+            return False
+        name = _name(sid)
+        with self._locked(name) as leaf:
+            if leaf is None:
+                return False
+            blob = self._read_file(name, name, leaf)
+            payload = None if blob is None else self._unseal(name, blob)
+            if blob is None or payload is None:
+                return False
+            gone = self._expiry() - _HEAD.unpack_from(blob)[2]
+            if abs(gone) > self.lifetime * 1000 * _REFRESH:
+                self._write(leaf, name, self._seal(name, payload))
+        return True
+
+    # Removing what expired.
+
+    def sweep(self, steps: int) -> int:
+        """Look at the next `steps` files and remove the expired ones; how many were removed.
+
+        set() does two steps, so it never needs to be called. It goes round the folders and comes
+        back to where it left off; one step costs a few system calls.
+        """
+        if not self._sweeping.acquire(blocking=False):
+            return 0  # another thread is at it
+        removed = 0
+        try:
+            for _ in range(steps):
+                if self._walk is None:
+                    self._walk = self._files()
+                found = next(self._walk, None)
+                if found is not None and self._sweep_file(*found):
+                    removed += 1
+        except OSError:
+            # The visitor whose request paid for this step is not to blame.
+            log.exception("the sweeper of %s stopped", self.directory)
+            self._walk = None
+        finally:
+            self._sweeping.release()
+        return removed
+
+    def _files(self) -> Iterator[tuple[str, str] | None]:
+        """All files as (folder, name), once round from a random folder; None for an empty one."""
+        start = secrets.randbelow(256)
+        for number in range(start, start + 256):
+            leaf = f"{_HEX[number >> 4 & 15]}/{_HEX[number & 15]}"
+            try:
+                fd = os.open(leaf, os.O_RDONLY | os.O_DIRECTORY | OPEN_FLAGS, dir_fd=self._root)
+            except FileNotFoundError:
+                continue
+            try:
+                with os.scandir(fd) as entries:
+                    for entry in entries:
+                        yield leaf, entry.name
+            finally:
+                os.close(fd)
+            yield None
+
+    def _sweep_file(self, leaf_name: str, name: str) -> bool:
+        if not self._is_garbage(f"{leaf_name}/{name}", self._root):
+            return False
+        # Whoever holds the lock may be replacing the file: then it is no garbage any more.
+        with self._locked(leaf_name[0] + leaf_name[2], wait=False) as leaf:
+            if leaf is None or not self._is_garbage(name, leaf):
+                return False
+            return _remove(leaf, name)
+
+    def _is_garbage(self, path: str, dir_fd: int) -> bool:
+        if os.path.basename(path).startswith("."):
+            return True  # temporary, and its writer is dead if its folder's lock is free
+        try:
+            fd = os.open(path, os.O_RDONLY | OPEN_FLAGS, dir_fd=dir_fd)
+        except OSError:
+            return False  # gone meanwhile, or not ours to judge
+        try:
+            if not folder.is_private_file(os.fstat(fd)):
+                return False
+            head = os.read(fd, _HEAD.size)
+        finally:
+            os.close(fd)
+        if len(head) < _HEAD.size:
+            return True  # a power cut's
+        magic, version, expires = _HEAD.unpack(head)
+        if magic != _MAGIC or version != _VERSION:
+            return False  # another version of this package may know it
+        return bool(expires <= self._now())
+
+    # Files.
+
+    @contextlib.contextmanager
+    def _locked(
+        self, name: str, *, create: bool = False, wait: bool = True
+    ) -> Iterator[int | None]:
+        """The folder of the file, locked; None when there is no such folder or no waiting."""
+        leaf = self._open_leaf(name, create)
+        if leaf is None:
+            yield None
+            return
+        try:
+            # Opened anew each time: threads and forked processes that shared a descriptor would
+            # share its lock. Closing it unlocks.
+            try:
+                fcntl.flock(leaf, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                yield None
+                return
+            yield leaf
+        finally:
+            os.close(leaf)
+
+    def _open_leaf(self, name: str, create: bool) -> int | None:
+        flags = os.O_RDONLY | os.O_DIRECTORY | OPEN_FLAGS
+        leaf = _leaf(name)
+        for attempt in range(3):
+            try:
+                return os.open(leaf, flags, dir_fd=self._root)
+            except FileNotFoundError:
+                if not create:
+                    return None
+            try:
+                for path in (name[0], leaf):
+                    try:
+                        os.mkdir(path, 0o700, dir_fd=self._root)
+                    except FileExistsError:
+                        pass
+            except FileNotFoundError:
+                if attempt:
+                    raise
+                # The whole folder was deleted under us, by a cleaner say: begin a new one.
+                self._finalizer()
+                self._attach()
+        raise FileNotFoundError(errno.ENOENT, "the folder is gone again", str(self.directory))
+
+    def _read(self, path: str, name: str, dir_fd: int) -> bytes | None:
+        blob = self._read_file(path, name, dir_fd)
+        return None if blob is None else self._unseal(name, blob)
+
+    def _read_file(self, path: str, name: str, dir_fd: int) -> bytes | None:
+        try:
+            fd = os.open(path, os.O_RDONLY | OPEN_FLAGS, dir_fd=dir_fd)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            if error.errno in (errno.ELOOP, errno.EACCES, errno.ENOTDIR, errno.ENXIO):
+                _log_bad_file(name, "is not a file of ours")
+                return None
+            raise
+        try:
+            found = os.fstat(fd)
+            if not folder.is_private_file(found):
+                _log_bad_file(name, "is not a private file of ours")
+                return None
+            if found.st_size > _PREFIX + self._max_value_bytes:
+                _log_bad_file(name, "is too large")
+                return None
+            return _read_all(fd, found.st_size)
+        finally:
+            os.close(fd)
+
+    def _write(self, leaf: int, name: str, blob: bytes) -> None:
+        temporary = f".{secrets.token_hex(8)}"
+        fd = os.open(
+            temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | OPEN_FLAGS, 0o600, dir_fd=leaf
+        )
+        try:
+            try:
+                folder.write_all(fd, blob)
+                if self._fsync:
+                    os.fsync(fd)
+            finally:
+                os.close(fd)
+            os.rename(temporary, name, src_dir_fd=leaf, dst_dir_fd=leaf)
+        except BaseException:
+            _remove(leaf, temporary)
+            raise
+        if self._fsync:
+            os.fsync(leaf)
+
+    # The format.
+
+    def _now(self) -> int:
+        return int(self._clock() * 1000)
+
+    def _expiry(self) -> int:
+        return int(min(self._now() + self.lifetime * 1000, _FOREVER))
+
+    def _seal(self, name: str, payload: bytes) -> bytes:
+        if len(payload) > self._max_value_bytes:
+            raise ValueError(
+                f"a session of {len(payload)} bytes is more than max_value_bytes "
+                f"({self._max_value_bytes})"
+            )
+        head = _HEAD.pack(_MAGIC, _VERSION, self._expiry())
+        return b"".join((head, self._mac(head, name, payload), payload))
+
+    def _unseal(self, name: str, blob: bytes) -> bytes | None:
+        """The payload, if the file is whole, ours, and not expired."""
+        if len(blob) < _PREFIX:
+            _log_bad_file(name, "is cut off")
+            return None
+        magic, version, expires = _HEAD.unpack_from(blob)
+        if magic != _MAGIC or version != _VERSION:
+            _log_bad_file(name, "has an unknown format")
+            return None
+        head, mac, payload = blob[: _HEAD.size], blob[_HEAD.size : _PREFIX], blob[_PREFIX:]
+        if not hmac.compare_digest(mac, self._mac(head, name, payload)):
+            _log_bad_file(name, "was not signed with this store's key")
+            return None
+        return payload if expires > self._now() else None
+
+    def _mac(self, head: bytes, name: str, payload: bytes) -> bytes:
+        return hmac.digest(self._key, b"".join((head, name.encode(), payload)), "sha256")
+
+    def _parse(self, name: str, payload: bytes) -> Record | None:
+        try:
+            return self.serializer.loads(payload)
+        except ValueError as error:
+            # Signed by us, so it was another serializer's.
+            _log_bad_file(name, f"does not suit the serializer ({error})")
+            return None
+
+
+def _name(sid: str) -> str:
+    return hashlib.sha256(sid.encode()).hexdigest()
+
+
+def _leaf(name: str) -> str:
+    return f"{name[0]}/{name[1]}"
+
+
+def _log_bad_file(name: str, why: str) -> None:
+    log.warning("the session file %s %s; it counts as no session", name, why)
+
+
+def _read_all(fd: int, size: int) -> bytes:
+    data = os.read(fd, size + 1)
+    if len(data) == size:
+        return data
+    parts = [data]
+    while data := os.read(fd, 65536):
+        parts.append(data)
+    return b"".join(parts)
+
+
+def _remove(leaf: int, name: str) -> bool:
+    try:
+        os.unlink(name, dir_fd=leaf)
+    except FileNotFoundError:
+        return False
+    return True

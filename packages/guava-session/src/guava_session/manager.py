@@ -1,0 +1,125 @@
+"""SessionManager: a store joined to a cookie, for a framework to drive."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable
+
+from .cookie import SameSite, SessionCookie, find_cookie
+from .session import Session, log
+from .store import SessionStore
+
+
+class SessionManager:
+    """Opens the session of a request and says what its response must tell the browser.
+
+    :param store: where the sessions live
+    :param cookie_name: the cookie's name
+    :param path: the part of the site that gets the cookie
+    :param domain: a domain whose hosts all get the cookie; None: this host alone
+    :param secure: whether the cookie is ``Secure``; None: when the request came over TLS
+    :param http_only: keep the cookie from scripts
+    :param same_site: "Lax", "Strict", "None" (which needs secure=True) or None to leave it out
+    :param max_age: seconds that the browser keeps the cookie; None: until it is closed. The
+        cookie is then sent anew whenever the session is saved, so the time runs from there
+    :param host_prefix: call it ``__Host-<name>``, which a sub-domain cannot plant; needs TLS
+    :param clock: seconds since 1970, as a callable
+    :raises ValueError: for a cookie that browsers would refuse
+    """
+
+    def __init__(
+        self,
+        store: SessionStore,
+        *,
+        cookie_name: str = "guava_sid",
+        path: str = "/",
+        domain: str | None = None,
+        secure: bool | None = None,
+        http_only: bool = True,
+        same_site: SameSite | None = "Lax",
+        max_age: int | None = None,
+        host_prefix: bool = False,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        if host_prefix:
+            cookie_name = f"__Host-{cookie_name}"
+            secure = True
+        if max_age is not None and max_age < 1:
+            raise ValueError(f"max_age must be at least 1 second, not {max_age!r}")
+        self.store = store
+        self.cookie_name = cookie_name
+        self.secure = secure
+        self.max_age = max_age
+        self._clock = clock
+        self._template = SessionCookie(
+            name=cookie_name,
+            value="",
+            max_age=max_age,
+            path=path,
+            domain=domain,
+            secure=bool(secure),
+            http_only=http_only,
+            same_site=same_site,
+        )
+
+    def open(self, cookie_value: str | None, *, secure: bool = False) -> Session:
+        """The session for what the request's cookie holds; None: it has no such cookie.
+
+        It costs nothing until it is touched. Any text is safe to hand in.
+
+        :param secure: whether the request came over TLS
+        """
+        return Session(self.store, cookie_value, secure=secure, clock=self._clock)
+
+    def open_header(self, cookie_header: str | None, *, secure: bool = False) -> Session:
+        """The same, for the whole text of the request's Cookie field."""
+        return self.open(find_cookie(cookie_header, self.cookie_name), secure=secure)
+
+    def commit(self, session: Session) -> SessionCookie | None:
+        """Save what changed; the cookie that the response must set, if it must set one.
+
+        Call it after the handler and before the response's head is sent. When the store cannot
+        write (a full disk), that is logged, ``session.save_error`` says why, and the response can
+        still go out: a visitor without a session gets no cookie for one that does not exist.
+
+        :raises TypeError: naming a key whose value cannot be stored
+        """
+        session.save_error = None
+        rotated = session._rotated
+        try:
+            written = session.save()
+        except OSError as error:
+            log.exception("a session could not be saved")
+            session.save_error = error
+            # After a rotation the visitor's id is dead, and the new one was never kept.
+            return self._deletion(session) if rotated or session._destroyed else None
+        if session._send or (written and self.max_age is not None):
+            session._send = session._destroyed = False
+            session._cookie = True
+            return self._cookie(session, session.sid, self.max_age)
+        if session._destroyed and session._cookie:
+            session._destroyed = False
+            return self._deletion(session)
+        return None
+
+    def headers(self, session: Session) -> list[tuple[str, str]]:
+        """Commit, and give the response fields that follow from it, as names and values.
+
+        ``Set-Cookie``, and with it ``Cache-Control: private``, so that no shared cache hands one
+        visitor's cookie to the next; ``Vary: Cookie`` when the session was looked at.
+        """
+        cookie = self.commit(session)
+        fields = []
+        if cookie is not None:
+            fields += [("Set-Cookie", cookie.header()), ("Cache-Control", "private")]
+        if session.accessed:
+            fields.append(("Vary", "Cookie"))
+        return fields
+
+    def _deletion(self, session: Session) -> SessionCookie:
+        return self._cookie(session, "", 0)
+
+    def _cookie(self, session: Session, value: str, max_age: int | None) -> SessionCookie:
+        secure = session.secure if self.secure is None else self.secure
+        return dataclasses.replace(self._template, value=value, max_age=max_age, secure=secure)

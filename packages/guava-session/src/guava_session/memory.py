@@ -1,0 +1,106 @@
+"""MemoryStore: sessions in this process, gone when it ends."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from ._core import Table
+from .serializer import JSON, Record, Serializer
+from .store import DEFAULT_LIFETIME, SessionStore, merged
+
+
+class MemoryStore(SessionStore):
+    """Sessions in the memory of this process, for one process and for tests.
+
+    Values are kept serialized, so that no two requests ever share a list or a dict. It never
+    grows beyond its limits: expired sessions go a few at a time as new ones come, and when that
+    is not enough, the ones least recently used. All methods may be called from any thread.
+
+    :param lifetime: seconds that a session lives after it was last saved or touched
+    :param max_entries: how many sessions to keep at most
+    :param max_bytes: how much memory they may take in all
+    :param clock: seconds, as a callable; by default a system clock that is never set back
+    :raises ValueError: for a lifetime or a limit that is not more than 0
+    """
+
+    def __init__(
+        self,
+        *,
+        type: builtins.type[SessionStore] | None = None,
+        lifetime: float = DEFAULT_LIFETIME,
+        serializer: Serializer = JSON,
+        max_entries: int = 100_000,
+        max_bytes: int = 256 << 20,
+        clock: Callable[[], float] | None = None,
+    ) -> None:
+        super().__init__(lifetime=lifetime, serializer=serializer)
+        self._table = Table(max_entries, max_bytes, clock)
+
+    def set(self, sid: str, value: Mapping[str, Any]) -> None:
+        """Keep value for sid.
+
+        :raises TypeError: naming the key that the serializer cannot store
+        :raises ValueError: for a value larger than max_bytes, or an id of more than 256 bytes
+        """
+        self._table.set(sid, self.serializer.dumps(value), self.lifetime)
+
+    def get(self, sid: str) -> Record | None:
+        """A fresh copy of what is kept for sid, or None."""
+        data = self._table.get(sid)
+        return None if data is None else self.serializer.loads(data)
+
+    def delete(self, sid: str) -> None:
+        """Forget sid, if it is there."""
+        self._table.pop(sid)
+
+    def clear(self, sid: str | None = None) -> None:
+        """With a sid: empty that session, whose id stays valid. Without one: forget them all."""
+        if sid is None:
+            self._table.clear()
+        else:
+            self.merge(sid, {}, replace=True)
+
+    def merge(
+        self,
+        sid: str,
+        changed: Mapping[str, Any],
+        removed: Iterable[str] = (),
+        *,
+        replace: bool = False,
+    ) -> bool:
+        """Bring changes into what is kept now, atomically; whether sid was still there."""
+        removed = tuple(removed)
+        while (old := self._table.get(sid)) is not None:
+            record = merged(self.serializer.loads(old), changed, removed, replace)
+            # Another thread may have stored something in between: then again with that.
+            if self._table.replace(sid, old, self.serializer.dumps(record), self.lifetime):
+                return True
+        return False
+
+    def take(self, sid: str) -> Record | None:
+        """What is kept for sid, which is deleted, atomically; None when there is nothing."""
+        data = self._table.pop(sid)
+        return None if data is None else self.serializer.loads(data)
+
+    def touch(self, sid: str) -> bool:
+        """Let sid live for another lifetime from now; whether it was there."""
+        return self._table.touch(sid, self.lifetime)
+
+    def __len__(self) -> int:
+        """How many sessions are held, those included that expired and were not yet dropped."""
+        return len(self._table)
+
+    def __bool__(self) -> bool:
+        return True  # an empty store is a store
+
+    def stats(self) -> dict[str, int]:
+        """Counts for a monitor: entries, bytes, and how many were ever evicted or expired."""
+        table = self._table
+        return {
+            "entries": len(table),
+            "bytes": table.bytes,
+            "evicted": table.evicted,
+            "expired": table.expired,
+        }

@@ -1,0 +1,157 @@
+"""SessionStore: what every store has, and the base class of a user's own."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Iterable, Mapping
+from typing import Any, Self
+
+from . import _core
+from .serializer import JSON, Record, Serializer
+
+#: How long a session lives after it was last saved or used, in seconds: two weeks.
+DEFAULT_LIFETIME = 14 * 24 * 3600.0
+
+#: The one key of a record that is the package's own: when the session was made and last saved.
+#: It is hidden from the session's mapping. A store keeps it like any other.
+RESERVED = "_guava"
+
+
+class SessionStore:
+    """A mapping from session ids to dicts that outlives a request.
+
+    ``SessionStore(type=Mem)`` and ``SessionStore(type=File, directory=...)`` make a `MemoryStore`
+    or a `FileStore`; without a type it is memory. For a place of your own (Redis, memcached, a
+    database), derive from it and write four methods:
+
+    - ``set(sid, value)``: keep the dict ``value`` for ``self.lifetime`` seconds;
+    - ``get(sid)``: the dict, or None when there is none or it is too old;
+    - ``delete(sid)``: forget it; an unknown sid is no error;
+    - ``clear(sid=None)``: with a sid empty that session, without one forget them all.
+
+    ``self.serializer`` turns the dict into bytes and back, if the place wants bytes. The other
+    methods here are made of these four; a store that can do better (atomically, in one round
+    trip) overrides them.
+    """
+
+    #: Seconds that a session lives after it was last saved; inf for ever.
+    lifetime: float = DEFAULT_LIFETIME
+    #: What turns records into bytes and back, by two methods.
+    serializer: Serializer = JSON
+
+    def __new__(
+        cls, *args: Any, type: builtins.type[SessionStore] | None = None, **options: Any
+    ) -> Self:
+        if cls is not SessionStore:
+            return super().__new__(cls)
+        if type is None:
+            from .memory import MemoryStore
+
+            type = MemoryStore
+        if not (isinstance(type, builtins.type) and issubclass(type, SessionStore)):
+            raise TypeError(f"type= takes Mem, File or a subclass of SessionStore, not {type!r}")
+        if type is SessionStore:
+            raise TypeError("type= takes Mem, File or a subclass of SessionStore, not itself")
+        return type.__new__(type, *args, **options)  # type: ignore[return-value]
+
+    def __init__(
+        self,
+        *args: Any,
+        type: builtins.type[SessionStore] | None = None,
+        lifetime: float = DEFAULT_LIFETIME,
+        serializer: Serializer = JSON,
+        **options: Any,
+    ) -> None:
+        """Keep lifetime (seconds, more than 0) and serializer.
+
+        A subclass may hand all its arguments on: what is not known here is left alone.
+        """
+        if not lifetime > 0:
+            raise ValueError(f"lifetime must be more than 0 seconds, not {lifetime!r}")
+        self.lifetime = lifetime
+        self.serializer = serializer
+
+    # The four that a store must have.
+
+    def set(self, sid: str, value: Mapping[str, Any]) -> None:
+        """Keep value for sid, in place of what was kept before."""
+        raise NotImplementedError(f"{builtins.type(self).__name__} has no set(sid, value)")
+
+    def get(self, sid: str) -> Record | None:
+        """What is kept for sid, the caller's to change; None when there is nothing."""
+        raise NotImplementedError(f"{builtins.type(self).__name__} has no get(sid)")
+
+    def delete(self, sid: str) -> None:
+        """Forget sid. The id is invalid at once."""
+        raise NotImplementedError(f"{builtins.type(self).__name__} has no delete(sid)")
+
+    def clear(self, sid: str | None = None) -> None:
+        """With a sid: empty that session, whose id stays valid. Without one: forget them all."""
+        raise NotImplementedError(f"{builtins.type(self).__name__} has no clear(sid=None)")
+
+    # Ids.
+
+    def generate_id(self) -> str:
+        """A new id; see `guava_session.generate_id`."""
+        return _core.generate_id()
+
+    def is_id(self, value: object) -> bool:
+        """Whether value has the shape of this store's ids. Others never reach the store."""
+        return _core.is_id(value)
+
+    # Made of the four; overridden where the place can do it atomically.
+
+    def merge(
+        self,
+        sid: str,
+        changed: Mapping[str, Any],
+        removed: Iterable[str] = (),
+        *,
+        replace: bool = False,
+    ) -> bool:
+        """Bring one request's changes into what is kept now; whether sid was still there.
+
+        Keys that the request did not touch keep the values that parallel requests gave them;
+        for a key that several changed, the last one wins. With replace, keys that are not in
+        changed go. A session that was deleted meanwhile stays deleted: logging out wins.
+
+        This default reads and then writes, so on a custom store an update that another process
+        makes between the two is lost.
+        """
+        record = self.get(sid)
+        if not record:
+            return False
+        self.set(sid, merged(record, changed, removed, replace))
+        return True
+
+    def take(self, sid: str) -> Record | None:
+        """What is kept for sid, which is deleted; None when there is nothing."""
+        record = self.get(sid)
+        if record:
+            self.delete(sid)
+        return record
+
+    def touch(self, sid: str) -> bool:
+        """Let sid live for another lifetime from now; whether it was there."""
+        return self.merge(sid, {})
+
+    def close(self) -> None:
+        """Give back what the store holds open. Closing twice is no error."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+
+def merged(
+    record: Record, changed: Mapping[str, Any], removed: Iterable[str], replace: bool
+) -> Record:
+    """A record with the changes of one request in it; record itself may be used for it."""
+    if replace:
+        record = {RESERVED: record[RESERVED]} if RESERVED in record else {}
+    for key in removed:
+        record.pop(key, None)
+    record.update(changed)
+    return record

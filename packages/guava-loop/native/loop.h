@@ -1,13 +1,175 @@
 /* loop.h: the loop's own struct and what its files share. One struct, because the ready ring, the
- * timers and the streams are all touched in the same turn of the loop. */
+ * timers and the streams are all touched in the same turn of the loop.
+ *
+ * A turn, as libuv orders it:
+ *
+ *   prepare   defers; arm the timer; detach from the interpreter if nothing is ready
+ *   poll      one epoll_pwait; each callback of libuv that needs Python begins with gl_attach()
+ *   check     attach; due timers go to the ready ring; run what is in the ring now; defers
+ *   closing   libuv's close callbacks
+ *
+ * Rules for everything that embeds a uv handle:
+ *  1. Its memory comes from PyMem_RawMalloc, not from a Python object, and is freed only in the
+ *     close callback (or later, by a reference count). The loop's own handles are the exception:
+ *     the loop drains libuv before it dies.
+ *  2. handle->loop->data is the gl_loop.
+ *  3. A callback that may touch Python calls gl_attach(loop) first and never detaches itself.
+ *  4. No exception is left set on return to libuv: it goes to gl_loop_error().
+ */
 #ifndef GUAVA_LOOP_NATIVE_LOOP_H
 #define GUAVA_LOOP_NATIVE_LOOP_H
 
 #include <Python.h>
+#include <stdbool.h>
 #include <uv.h>
 
 #include "guava_loop.h"
 
 #define GL_READ_BUFFER (64 * 1024)
+
+typedef struct guava_loop gl_loop;
+typedef struct gl_timer gl_timer;
+typedef struct gl_poller gl_poller;
+
+/* What belongs to the module: types and names. Reached from a loop as loop->state. */
+typedef struct {
+    PyTypeObject *core_type;
+    PyTypeObject *handle_type;
+    PyTypeObject *timer_type;
+    PyTypeObject *queue_type;
+    PyObject *str_cancelled;              /* "_cancelled" */
+    PyObject *str_run;                    /* "_run" */
+    PyObject *str_call_exception_handler; /* "call_exception_handler" */
+    PyObject *str_context;                /* "context" */
+    PyObject *format_callback_source;     /* asyncio.format_helpers._format_callback_source */
+    PyObject *extract_stack;              /* asyncio.format_helpers.extract_stack */
+    PyObject *format_handle;              /* asyncio.base_events._format_handle */
+    PyObject *warn_slow;                  /* asyncio.log.logger.warning */
+    PyObject *iscoroutine;                /* asyncio.coroutines.iscoroutine */
+    PyObject *iscoroutinefunction;        /* asyncio.coroutines.iscoroutinefunction */
+    struct gl_io_state *io;               /* io.c: the types and names of streams and steps */
+} gl_state;
+
+/* A queue of owned references to handles: a ring whose capacity is a power of two. */
+typedef struct {
+    PyObject **items;
+    size_t head;
+    size_t len;
+    size_t cap;
+} gl_ring;
+
+/* Timers as a binary heap ordered by (when, seq); a cancelled one leaves at once. */
+typedef struct {
+    double when;
+    uint64_t seq;
+    gl_timer *timer; /* owned */
+} gl_due;
+
+typedef struct {
+    gl_due *items;
+    size_t len;
+    size_t cap;
+    uint64_t seq;
+} gl_heap;
+
+struct guava_loop {
+    PyObject_HEAD
+    gl_state *state;
+    uv_loop_t uv;
+    uv_prepare_t prepare;
+    uv_check_t check;
+    uv_idle_t idle; /* active while the poll must not block */
+    uv_timer_t timer;
+    uv_async_t wakeup;
+
+    PyThreadState *ts; /* the thread's state while it is detached, else NULL */
+    unsigned long thread; /* the thread that runs the loop; 0 while it does not run */
+    long pid;             /* the process that made the loop */
+    bool uv_ready;        /* uv_loop_init() was done and not undone */
+    bool sleeping;        /* the interpreter is, or is about to be, let go of for the poll */
+    bool stopping;        /* asyncio's _stopping */
+    bool closed;          /* asyncio's _closed */
+    bool debug;           /* asyncio's _debug */
+    bool draining;        /* close() waits for close callbacks: no ready callbacks are run */
+    bool idling;          /* the idle handle is active */
+    bool timer_armed;
+    double timer_when; /* the deadline for which the timer is armed */
+
+    gl_ring ready;
+    gl_heap timers;
+    gl_poller **pollers; /* by file descriptor */
+    size_t npollers;
+    gl_poller *dirty; /* pollers whose interest changed in this turn */
+
+    /* While it is set, the next call_soon() leaves its handle here (a new reference) instead of
+     * queueing it, and clears it. */
+    PyObject **capture;
+    PyObject *exc;            /* KeyboardInterrupt or SystemExit on its way out of run_forever() */
+    PyObject *current_handle; /* asyncio's _current_handle, in debug mode */
+
+    /* Every uv handle that is not the loop's own, from its init to its close callback. */
+    size_t handles;
+    char *read_buffer; /* GL_READ_BUFFER bytes, shared by all streams during one data() */
+
+    /* Of io.c and its siblings. */
+    size_t defers; /* how many wait; the loop does not sleep while there are some */
+    struct gl_io *io;
+};
+
+/* ---- turn.c ---- */
+/* Waits for the interpreter. Not to be called but through gl_attach(). */
+void gl_attach_slow(gl_loop *loop);
+int gl_turn_init(gl_loop *loop);
+void gl_turn_close(gl_loop *loop);
+/* Runs the loop until it is stopped. 0, or -1 with an exception set. */
+int gl_run(gl_loop *loop);
+/* Ends the run after the present turn, as asyncio's stop(). */
+void gl_stop(gl_loop *loop);
+/* Wakes the poll; from any thread that is attached. */
+void gl_wake(gl_loop *loop);
+/* Seconds on time.monotonic()'s clock. */
+double gl_time(void);
+
+/* The first line of every callback of libuv that touches Python. */
+static inline void
+gl_attach(gl_loop *loop)
+{
+    if (loop->ts != NULL) {
+        gl_attach_slow(loop);
+    }
+}
+
+/* Checked before anything is scheduled: 0, or -1 with asyncio's RuntimeError set. */
+int gl_check_closed(gl_loop *loop);
+
+/* ---- error.c ---- */
+/* Sets the OSError subclass of a libuv code (a negative errno). Always NULL. */
+PyObject *gl_uv_error(int code);
+/* Routes the exception that is set to the loop's exception handler: `where` is its message,
+ * `context` (may be NULL) the object it happened to. KeyboardInterrupt and SystemExit stop the
+ * loop and leave run_forever(). Clears the exception. */
+void gl_loop_error(gl_loop *loop, const char *where, PyObject *context);
+/* The same for a callback of call_soon and its kin. */
+void gl_handle_error(gl_loop *loop, PyObject *handle, PyObject *callback, PyObject *args);
+/* The exception that is set, with its traceback, as one object (NULL when none), and back. */
+PyObject *gl_err_take(void);
+void gl_err_give(PyObject *exc);
+
+/* ---- io.c: what the streams add to a loop's life ---- */
+int gl_io_exec(PyObject *module, gl_state *state);
+int gl_io_state_traverse(gl_state *state, visitproc visit, void *arg);
+void gl_io_state_clear(gl_state *state);
+void gl_io_state_free(gl_state *state);
+/* Makes loop->io. 0, or -1 with an exception set (then gl_io_free() is called all the same). */
+int gl_io_init(gl_loop *loop);
+int gl_io_traverse(gl_loop *loop, visitproc visit, void *arg);
+/* Aborts every stream, closes every handle that the loop does not own itself. Called by close()
+ * before asyncio's close(), and by the deallocator; the loop then runs libuv until loop->handles
+ * is 0. May be called twice. */
+void gl_io_shutdown(gl_loop *loop);
+/* Frees loop->io; libuv is drained. */
+void gl_io_free(gl_loop *loop);
+/* Runs the defers that wait now (not those that they add). Attached. */
+void gl_run_defers(gl_loop *loop);
 
 #endif

@@ -25,19 +25,19 @@ gl_io_state_free(gl_state *state)
 }
 
 int
-gl_io_init(gl_loop *loop)
-{
-    return 0;
-}
-
-int
 gl_io_traverse(gl_loop *loop, visitproc visit, void *arg)
 {
     return 0;
 }
 
+int
+gl_io_init(gl_loop *loop)
+{
+    return 0;
+}
+
 void
-gl_io_shutdown(gl_loop *loop)
+gl_io_close(gl_loop *loop)
 {
 }
 
@@ -47,6 +47,6 @@ gl_io_free(gl_loop *loop)
 }
 
 void
-gl_run_defers(gl_loop *loop)
+gl_run_deferred(gl_loop *loop)
 {
 }

@@ -24,6 +24,7 @@
 #include <uv.h>
 
 #include "guava_loop.h"
+#include "io.h"
 
 #define GL_READ_BUFFER (64 * 1024)
 
@@ -107,13 +108,8 @@ struct guava_loop {
     PyObject *exc;            /* KeyboardInterrupt or SystemExit on its way out of run_forever() */
     PyObject *current_handle; /* asyncio's _current_handle, in debug mode */
 
-    /* Every uv handle that is not the loop's own, from its init to its close callback. */
-    size_t handles;
     char *read_buffer; /* GL_READ_BUFFER bytes, shared by all streams during one data() */
-
-    /* Of io.c and its siblings. */
-    size_t defers; /* how many wait; the loop does not sleep while there are some */
-    struct gl_io *io;
+    gl_io io;          /* streams, listeners, ticks, deferred and posted calls */
 };
 
 /* ---- turn.c ---- */
@@ -155,21 +151,13 @@ void gl_handle_error(gl_loop *loop, PyObject *handle, PyObject *callback, PyObje
 PyObject *gl_err_take(void);
 void gl_err_give(PyObject *exc);
 
-/* ---- io.c: what the streams add to a loop's life ---- */
+/* ---- io.c and its siblings: what the streams add (io.h has the loop's part) ---- */
+/* Makes the types and names of streams and steps, and the capsule _C_API. */
 int gl_io_exec(PyObject *module, gl_state *state);
 int gl_io_state_traverse(gl_state *state, visitproc visit, void *arg);
 void gl_io_state_clear(gl_state *state);
 void gl_io_state_free(gl_state *state);
-/* Makes loop->io. 0, or -1 with an exception set (then gl_io_free() is called all the same). */
-int gl_io_init(gl_loop *loop);
+/* Of what loop->io holds. */
 int gl_io_traverse(gl_loop *loop, visitproc visit, void *arg);
-/* Aborts every stream, closes every handle that the loop does not own itself. Called by close()
- * before asyncio's close(), and by the deallocator; the loop then runs libuv until loop->handles
- * is 0. May be called twice. */
-void gl_io_shutdown(gl_loop *loop);
-/* Frees loop->io; libuv is drained. */
-void gl_io_free(gl_loop *loop);
-/* Runs the defers that wait now (not those that they add). Attached. */
-void gl_run_defers(gl_loop *loop);
 
 #endif

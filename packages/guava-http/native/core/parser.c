@@ -1,0 +1,278 @@
+/* parser.c: the only file that knows http-parser. It is fed one complete head in one call, so each
+ * of its callbacks comes once per item and with all of it. What the library is too kind about is
+ * checked here: the request line's shape, names with spaces, repeated Host fields, lengths and
+ * codings that contradict each other. */
+#include "core/parser.h"
+
+#include <string.h>
+
+#include <http_parser.h>
+
+#include "core/field.h"
+#include "core/target.h"
+
+#define VERSION_SIZE 9 /* " HTTP/1.1" */
+
+typedef struct {
+    gh_head *head;
+    gh_field *fields;
+    uint32_t room;
+    uint32_t hosts;
+    gh_slice url; /* the target as http-parser sees it */
+    gh_slice host;
+    bool close; /* Connection: close, and keep-alive */
+    bool keep_alive;
+    bool coded; /* a Transfer-Encoding field */
+    gh_verdict verdict;
+} reading;
+
+static int
+refuse(reading *self, gh_verdict verdict)
+{
+    self->verdict = verdict;
+    return 1;
+}
+
+/* Names that matter here are letters and "-": for those, and tokens to compare with, setting the
+ * bit 0x20 makes capitals small and changes nothing else that could match. */
+static bool
+same(gh_slice text, const char *lower, uint32_t n)
+{
+    if (text.len != n)
+        return false;
+    for (uint32_t i = 0; i < n; i++) {
+        if ((text.base[i] | 0x20) != lower[i])
+            return false;
+    }
+    return true;
+}
+
+static int
+on_url(http_parser *parser, const char *at, size_t n)
+{
+    reading *self = parser->data;
+    self->url = (gh_slice){at, (uint32_t)n};
+    return 0;
+}
+
+static int
+on_name(http_parser *parser, const char *at, size_t n)
+{
+    reading *self = parser->data;
+    if (self->head->n_fields == self->room)
+        return refuse(self, GH_TOO_MANY_FIELDS);
+    if (memchr(at, ' ', n) != NULL)
+        return refuse(self, GH_BAD_FIELD);
+    self->fields[self->head->n_fields].name = (gh_slice){at, (uint32_t)n};
+    return 0;
+}
+
+static int
+read_length(reading *self, gh_slice value)
+{
+    uint64_t length = 0;
+    if (value.len == 0 || value.len > 19 || self->head->has_length)
+        return refuse(self, GH_BAD_FRAMING);
+    for (uint32_t i = 0; i < value.len; i++) {
+        if (value.base[i] < '0' || value.base[i] > '9')
+            return refuse(self, GH_BAD_FRAMING);
+        length = length * 10 + (uint64_t)(value.base[i] - '0');
+    }
+    self->head->has_length = true;
+    self->head->content_length = length;
+    return 0;
+}
+
+static int
+read_coding(reading *self, gh_slice value)
+{
+    if (self->coded)
+        return refuse(self, GH_BAD_FRAMING);
+    self->coded = true;
+    if (!same(value, "chunked", 7))
+        return refuse(self, value.len == 0 ? GH_BAD_FRAMING : GH_UNKNOWN_CODING);
+    self->head->chunked = true;
+    return 0;
+}
+
+static void
+read_connection(reading *self, gh_slice value)
+{
+    const char *at = value.base, *end = value.base + value.len;
+    while (at < end) {
+        const char *comma = memchr(at, ',', (size_t)(end - at));
+        const char *stop = comma == NULL ? end : comma;
+        size_t n = (size_t)(stop - at);
+        gh_strip(&at, &n);
+        gh_slice token = {at, (uint32_t)n};
+        if (same(token, "close", 5))
+            self->close = true;
+        else if (same(token, "keep-alive", 10))
+            self->keep_alive = true;
+        at = stop + 1;
+    }
+}
+
+/* Fields that decide how the request is read. Their lengths differ, so most others cost one jump.
+ */
+static int
+read_field(reading *self, const gh_field *field)
+{
+    switch (field->name.len) {
+    case 4:
+        if (same(field->name, "host", 4)) {
+            self->hosts++;
+            self->host = field->value;
+        }
+        return 0;
+    case 6:
+        if (same(field->name, "expect", 6) && field->value.len > 0) {
+            if (!gh_same_name(field->value.base, field->value.len, "100-continue", 12))
+                return self->head->minor > 0 ? refuse(self, GH_BAD_EXPECTATION) : 0;
+            self->head->expect_continue = self->head->minor > 0;
+        }
+        return 0;
+    case 10:
+        if (same(field->name, "connection", 10))
+            read_connection(self, field->value);
+        return 0;
+    case 14:
+        return same(field->name, "content-length", 14) ? read_length(self, field->value) : 0;
+    case 17:
+        return same(field->name, "transfer-encoding", 17) ? read_coding(self, field->value) : 0;
+    default:
+        return 0;
+    }
+}
+
+static int
+on_value(http_parser *parser, const char *at, size_t n)
+{
+    reading *self = parser->data;
+    gh_field *field = &self->fields[self->head->n_fields++];
+    gh_strip(&at, &n);
+    /* The library checks every byte of a value but its first. */
+    if (n > 0 && ((uint8_t)*at < ' ' || *at == 0x7f))
+        return refuse(self, GH_BAD_FIELD);
+    field->value = (gh_slice){at, (uint32_t)n};
+    return read_field(self, field);
+}
+
+static int
+on_head(http_parser *parser)
+{
+    /* Nobody takes an upgrade: the request is an ordinary one (RFC 9110, 7.8). */
+    parser->upgrade = 0;
+    return 0;
+}
+
+static const http_parser_settings settings = {
+    .on_url = on_url,
+    .on_header_field = on_name,
+    .on_header_value = on_value,
+    .on_headers_complete = on_head,
+};
+
+/* Method SP target SP version, each where it must be. */
+static gh_verdict
+read_line(gh_head *head, const char *line, uint32_t len, const gh_limits *limits)
+{
+    const char *space = memchr(line, ' ', len);
+    head->method = (gh_slice){line, space == NULL ? len : (uint32_t)(space - line)};
+    if (space == NULL || !gh_is_token(line, head->method.len) ||
+        len < head->method.len + 1 + VERSION_SIZE)
+        return GH_BAD_REQUEST_LINE;
+    const char *version = line + len - VERSION_SIZE;
+    if (memcmp(version, " HTTP/", 6) != 0 || version[7] != '.' || version[6] < '0' ||
+        version[6] > '9' || version[8] < '0' || version[8] > '9')
+        return GH_BAD_REQUEST_LINE;
+    if (version[6] != '1' || version[8] > '1')
+        return GH_UNKNOWN_VERSION;
+    head->minor = (uint8_t)(version[8] - '0');
+    head->target = (gh_slice){space + 1, (uint32_t)(version - space - 1)};
+    if (head->target.len > limits->target)
+        return GH_TARGET_TOO_LONG;
+    if (head->method.len == 7 && memcmp(line, "CONNECT", 7) == 0)
+        return GH_UNKNOWN_METHOD;
+    return gh_target_split(head) ? GH_OK : GH_BAD_TARGET;
+}
+
+static gh_verdict
+explain(const reading *self, enum http_errno error)
+{
+    if (self->verdict != GH_OK)
+        return self->verdict;
+    switch (error) {
+    case HPE_INVALID_METHOD:
+        return GH_UNKNOWN_METHOD; /* read_line() saw that it is a token */
+    case HPE_INVALID_VERSION:
+    case HPE_INVALID_CONSTANT:
+    case HPE_INVALID_URL:
+        return GH_BAD_REQUEST_LINE;
+    case HPE_HEADER_OVERFLOW:
+        return GH_HEAD_TOO_LARGE;
+    case HPE_INVALID_CONTENT_LENGTH:
+    case HPE_UNEXPECTED_CONTENT_LENGTH:
+    case HPE_INVALID_TRANSFER_ENCODING:
+        return GH_BAD_FRAMING;
+    default:
+        return GH_BAD_FIELD;
+    }
+}
+
+/* What only the whole head can tell. */
+static gh_verdict
+judge(const reading *self, const gh_scan *scan, const gh_limits *limits)
+{
+    gh_head *head = self->head;
+    /* Both readers must have seen the same lines. */
+    if (self->url.base != head->target.base || self->url.len != head->target.len)
+        return GH_BAD_REQUEST_LINE;
+    if (head->n_fields != scan->lines - 1)
+        return GH_BAD_FIELD;
+    if (self->hosts != 1 && (self->hosts > 1 || head->minor > 0))
+        return GH_BAD_HOST;
+    if (self->hosts == 1 && !gh_is_authority(self->host, true))
+        return GH_BAD_HOST;
+    if (self->coded && (head->has_length || head->minor == 0))
+        return GH_BAD_FRAMING;
+    if (head->has_length && head->content_length > limits->body)
+        return GH_BODY_TOO_LARGE;
+    return GH_OK;
+}
+
+gh_verdict
+gh_parse_head(const gh_scan *scan, const char *bytes, size_t size, const gh_limits *limits,
+              gh_field *fields, gh_head *head)
+{
+    const char *start = bytes + scan->start;
+    *head = (gh_head){.fields = fields, .start = start, .size = (uint32_t)(size - scan->start)};
+    gh_verdict verdict = read_line(head, start, scan->first, limits);
+    if (verdict != GH_OK)
+        return verdict;
+
+    reading self = {.head = head, .fields = fields, .room = limits->fields};
+    http_parser parser;
+    http_parser_init(&parser, HTTP_REQUEST);
+    parser.data = &self;
+    size_t taken = http_parser_execute(&parser, &settings, start, head->size);
+    enum http_errno error = HTTP_PARSER_ERRNO(&parser);
+    if (error != HPE_OK)
+        return explain(&self, error);
+    if (taken != head->size)
+        return GH_BAD_FIELD;
+
+    /* Ours, because the library also heeds Proxy-Connection and misses tokens behind a tab. */
+    head->keep_alive = head->minor > 0 ? !self.close : self.keep_alive && !self.close;
+    /* The authority of an absolute target beats the field (RFC 9112, 3.2.2). */
+    if (head->host.base == NULL)
+        head->host = self.hosts > 0 ? self.host : (gh_slice){start, 0};
+    return judge(&self, scan, limits);
+}
+
+void
+gh_parser_allow(uint32_t head)
+{
+    if (head > HTTP_MAX_HEADER_SIZE)
+        http_parser_set_max_header_size(GH_HEAD_MOST);
+}

@@ -1,0 +1,6 @@
+import guava
+
+
+class PostController(guava.controller.Controller):
+    def view(self, number):
+        self.write(number)

@@ -53,6 +53,14 @@ typedef struct {
     void (*closed)(guava_stream *stream, int error);
 } guava_stream_ops;
 
+/* The `user` of a stream. Whoever provides streams begins their memory with it, so that a callback,
+ * which is given only the stream, finds its own object without the table and without a call. */
+static inline void *
+guava_stream_user(const guava_stream *stream)
+{
+    return *(void *const *)stream;
+}
+
 /* A new connection. Call set_ops() on the stream here (reading starts afterwards), or abort().
  * -1 with an exception set routes the exception and aborts the stream. */
 typedef int (*guava_accept_fn)(guava_stream *stream, void *arg);

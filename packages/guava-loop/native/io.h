@@ -43,8 +43,8 @@ typedef struct {
 
 /* 0, or -1 with an exception set and nothing left to undo. */
 int gl_io_init(guava_loop *loop);
-/* Aborts streams, closes listeners and every handle of gl_io, and runs what was posted or deferred.
- * closed() and the close callbacks come from the uv_run() that follows. */
+/* Aborts streams, closes listeners and every handle of gl_io, and runs what was posted or
+ * deferred. closed() and the close callbacks come from the uv_run() that follows. */
 void gl_io_close(guava_loop *loop);
 /* Frees what is left. No libuv handle may be open. */
 void gl_io_free(guava_loop *loop);

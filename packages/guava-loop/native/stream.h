@@ -1,0 +1,64 @@
+/* stream.h: a connected socket, and what waits to be sent on it. Shared by stream.c (reading, life
+ * and death), outgoing.c (the queue) and listener.c (birth). */
+#ifndef GUAVA_LOOP_NATIVE_STREAM_H
+#define GUAVA_LOOP_NATIVE_STREAM_H
+
+#include "loop.h"
+
+enum {
+    GL_PAUSED = 1,     /* the consumer wants no data now */
+    GL_EOF = 2,        /* the peer has sent its FIN */
+    GL_SHUTDOWN = 4,   /* a FIN goes out after the queue; no further writes */
+    GL_CLOSING = 8,    /* closed after the queue; no further callbacks but closed() */
+    GL_DEAD = 16,      /* the handle is closing; nothing may touch the socket */
+    GL_OVER_HIGH = 32, /* drain() is owed */
+    GL_FINISHING = 64, /* finish() is on its way through the deferred calls */
+};
+
+/* One write() or sendfile() that the kernel has not taken completely. */
+typedef struct gl_outgoing {
+    struct gl_outgoing *next;
+    void (*release)(void *arg);         /* of bytes that stay with the consumer */
+    void (*done)(void *arg, int error); /* of a file */
+    void *arg;
+    int64_t left; /* bytes the kernel has not taken */
+    int64_t offset;
+    int fd;             /* a file's, or -1: bytes */
+    unsigned first, n;  /* bufs[first .. n) hold the bytes left */
+    char *free, *limit; /* of our own copy: where more bytes fit */
+    guava_buf bufs[];
+} gl_outgoing;
+
+struct guava_stream {
+    void *user; /* first: guava_stream_user() of the published header reads it there */
+    uv_poll_t poll;
+    guava_loop *loop;
+    const guava_stream_ops *ops; /* NULL until an accepted stream is taken */
+    gl_outgoing *head, *tail;
+    gl_outgoing *sent; /* files with the kernel whose done() is owed */
+    size_t queued;     /* bytes in the queue, files not counted */
+    size_t low, high;
+    guava_stream *prev, *next; /* in gl_io.streams */
+    uint32_t refs;
+    int fd;
+    int error;  /* for closed() */
+    int events; /* that libuv polls for */
+    unsigned flags;
+};
+
+/* Makes a stream of a connected non-blocking socket; nothing is polled yet. 0 or a negative errno,
+ * and then fd is still the caller's. */
+int gl_stream_new(guava_loop *loop, int fd, guava_stream **out);
+/* Starts to poll. 0 or a negative errno. */
+int gl_stream_start(guava_stream *stream);
+/* Closes now; the first error stays. closed() comes from libuv's close callback. */
+void gl_stream_kill(guava_stream *stream, int error);
+/* Polls for `events` beside what is polled for already. */
+void gl_stream_want(guava_stream *stream, int events);
+
+/* Sends what the kernel takes, at most one turn's share. */
+void gl_outgoing_flush(guava_stream *stream);
+/* Drops the queue: calls what is owed. */
+void gl_outgoing_drop(guava_stream *stream);
+
+#endif

@@ -54,6 +54,12 @@ static struct PyModuleDef module_def = {
     .m_free = module_free,
 };
 
+PyObject *
+gh_module_of_type(PyTypeObject *type)
+{
+    return PyType_GetModuleByDef(type, &module_def);
+}
+
 PyMODINIT_FUNC
 PyInit__core(void)
 {

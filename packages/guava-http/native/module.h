@@ -13,6 +13,10 @@ typedef struct {
     struct gh_server *server; /* of server/; NULL until it registers */
 } gh_module;
 
+/* The module of a type of ours or of a class derived from one, borrowed; NULL with an exception.
+ */
+PyObject *gh_module_of_type(PyTypeObject *type);
+
 /* Register a half: 0, or -1 with an exception set; the module calls free in every case. */
 int gh_types_register(PyObject *module);
 int gh_types_traverse(struct gh_types *types, visitproc visit, void *arg);

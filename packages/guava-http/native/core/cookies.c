@@ -49,13 +49,11 @@ gh_cookie_unescape(const char *in, size_t n, char *out)
     for (size_t i = 0; i < n; i++) {
         if (in[i] != '\\' || n - i < 2) {
             *to++ = in[i];
-        }
-        else if (n - i > 3 && is_octal(in[i + 1], '3') && is_octal(in[i + 2], '7') &&
-                 is_octal(in[i + 3], '7')) {
+        } else if (n - i > 3 && is_octal(in[i + 1], '3') && is_octal(in[i + 2], '7') &&
+                   is_octal(in[i + 3], '7')) {
             *to++ = (char)((in[i + 1] - '0') << 6 | (in[i + 2] - '0') << 3 | (in[i + 3] - '0'));
             i += 3;
-        }
-        else {
+        } else {
             *to++ = in[++i];
         }
     }

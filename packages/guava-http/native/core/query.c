@@ -32,8 +32,8 @@ gh_query_next(gh_text *rest, gh_text *name, gh_text *value)
         const char *equals = memchr(piece, '=', n);
         size_t name_len = equals == NULL ? n : (size_t)(equals - piece);
         *name = (gh_text){piece, name_len};
-        *value = equals == NULL ? (gh_text){piece + n, 0}
-                                : (gh_text){equals + 1, n - name_len - 1};
+        *value =
+            equals == NULL ? (gh_text){piece + n, 0} : (gh_text){equals + 1, n - name_len - 1};
         return true;
     }
     return false;

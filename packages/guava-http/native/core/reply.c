@@ -38,8 +38,7 @@ put_number(char *out, uint64_t number)
     if (number >= 10) {
         at -= 2;
         memcpy(at, pairs + number * 2, 2);
-    }
-    else {
+    } else {
         *--at = (char)('0' + number);
     }
     return put(out, at, (size_t)(digits + sizeof(digits) - at));

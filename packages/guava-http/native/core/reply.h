@@ -14,10 +14,10 @@ typedef struct {
     size_t type_len;
     const char *fields; /* further fields, already rendered and checked: "Name: value\r\n"... */
     size_t fields_len;
-    bool has_date;    /* `fields` has a Date of its own */
-    int64_t length;   /* Content-Length, or -1 for none */
-    bool chunked;     /* Transfer-Encoding: chunked */
-    bool http10;      /* answer of an HTTP/1.0 request */
+    bool has_date;  /* `fields` has a Date of its own */
+    int64_t length; /* Content-Length, or -1 for none */
+    bool chunked;   /* Transfer-Encoding: chunked */
+    bool http10;    /* answer of an HTTP/1.0 request */
     bool keep_alive;
 } gh_reply;
 

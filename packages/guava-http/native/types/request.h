@@ -1,0 +1,39 @@
+/* request.h: a Request's memory, for the three files that are about it: request.c (the type),
+ * request_head.c (what the server does with it) and request_make.c (one made by hand). */
+#ifndef GUAVA_HTTP_TYPES_REQUEST_H
+#define GUAVA_HTTP_TYPES_REQUEST_H
+
+#include "types/parts.h"
+
+typedef struct {
+    PyObject_HEAD gh_types *types;
+    gh_head head;
+    const char *body_base; /* a borrowed body; NULL: there is none, or it is in `body` */
+    size_t body_len;
+    char *own; /* the memory that head's slices and fields lie in; NULL: they are borrowed */
+    gh_peer_fn peer_fn;
+    void *peer_arg;
+    PyObject *peer_owner;
+    PyObject *dict; /* of the attributes that users set */
+    PyObject *weak;
+    bool secure;
+    bool disconnected;
+    bool cached; /* one of the following is not NULL */
+    /* What has been asked for. */
+    PyObject *url;
+    PyObject *path;
+    PyObject *host;
+    PyObject *get;
+    PyObject *post;
+    PyObject *cookies;
+    PyObject *body;
+    PyObject *peer;
+} gh_request;
+
+/* Lets go of everything that was made from the head, and of the head's own memory. */
+void gh_request_forget(gh_request *self);
+
+/* Fills an empty request from the arguments of Request(). */
+int gh_request_make(gh_request *self, PyObject *args, PyObject *kwargs);
+
+#endif

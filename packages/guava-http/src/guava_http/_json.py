@@ -1,0 +1,118 @@
+"""Which library reads and writes JSON. The native half imports this when JSON is first needed.
+
+Writing is orjson's if it is installed, else the standard library's. Reading is orjson's, else
+msgspec's, else the standard library's. The result does not depend on which: what orjson cannot
+write goes to the standard library, and what it would read differently (integers beyond 64 bits)
+the native half hands to `loads_exact`. msgspec does not write, because it takes objects (sets,
+bytes) that the others refuse, and a program would then depend on its being there.
+
+- Written are what `json.dumps` takes, and besides dates, times, UUIDs, enumerations (their value)
+  and dataclasses. Not-a-number and infinities are null, as JavaScript writes them.
+- Read is what RFC 8259 calls JSON, in UTF-8: no byte order mark, no NaN, no number beyond a
+  double's range, no lone surrogates.
+"""
+
+import dataclasses
+import datetime
+import enum
+import json
+import math
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+__all__ = ["dumps", "loads", "loads_exact"]
+
+
+def _default(value: Any) -> Any:
+    if isinstance(value, (datetime.date, datetime.time)):
+        return value.isoformat()
+    if isinstance(value, uuid.UUID):
+        return str(value)
+    if isinstance(value, enum.Enum):
+        return value.value
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    raise TypeError(f"{type(value).__name__} has no form in JSON")
+
+
+def _finite(value: Any) -> Any:
+    """The same value with None for each float that JSON has no number for."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    if value is None or isinstance(value, (str, int)):
+        return value
+    return _finite(_default(value))
+
+
+_write = json.JSONEncoder(
+    ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_default
+).encode
+_write_ascii = json.JSONEncoder(
+    allow_nan=False, separators=(",", ":"), default=_default
+).encode
+
+
+def _dumps_exact(value: Any) -> bytes:
+    try:
+        text = _write(value)
+    except ValueError as error:
+        if not str(error).startswith("Out of range float"):
+            raise
+        value = _finite(value)
+        text = _write(value)
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        return _write_ascii(value).encode()
+
+
+def _refuse(text: str) -> Any:
+    raise ValueError(f"{text} is not JSON")
+
+
+def _number(text: str) -> float:
+    value = float(text)
+    return value if math.isfinite(value) else _refuse(text)
+
+
+_read = json.JSONDecoder(parse_float=_number, parse_constant=_refuse).decode
+
+
+def loads_exact(body: bytes) -> Any:
+    """Reads JSON with the standard library."""
+    value = _read(body.decode("utf-8"))
+    if b"\\u" in body:
+        # A lone surrogate cannot be written anywhere: to a database, a file, another service.
+        _write(value).encode()
+    return value
+
+
+dumps: Callable[[Any], bytes] = _dumps_exact
+loads: Callable[[bytes], Any] = loads_exact
+
+try:
+    import msgspec
+except ImportError:
+    pass
+else:
+    loads = msgspec.json.Decoder().decode
+
+try:
+    import orjson
+except ImportError:
+    pass
+else:
+    loads = orjson.loads
+
+    def _dumps_orjson(value: Any) -> bytes:
+        try:
+            return orjson.dumps(value, _default, orjson.OPT_PASSTHROUGH_DATACLASS)
+        except TypeError:
+            return _dumps_exact(value)
+
+    dumps = _dumps_orjson

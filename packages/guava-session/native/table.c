@@ -35,8 +35,9 @@ typedef struct {
 /* Helpers. */
 
 #ifdef CLOCK_BOOTTIME
-#define STEADY_CLOCK CLOCK_BOOTTIME /* goes on while the machine sleeps, as a login's age should  \
-                                     */
+#define STEADY_CLOCK                                                                              \
+    CLOCK_BOOTTIME /* goes on while the machine sleeps, as a login's age should                   \
+                    */
 #else
 #define STEADY_CLOCK CLOCK_MONOTONIC
 #endif
@@ -392,7 +393,7 @@ table_contains(Table *self, PyObject *sid)
 /* getset */
 
 static PyObject *
-table_get_bytes(Table *self, void *Py_UNUSED(closure))
+table_get_memory(Table *self, void *Py_UNUSED(closure))
 {
     return PyLong_FromSize_t(self->all.bytes);
 }
@@ -410,7 +411,7 @@ table_get_expired(Table *self, void *Py_UNUSED(closure))
 }
 
 static PyGetSetDef table_getset[] = {
-    {"bytes", (getter)table_get_bytes, NULL, "Memory of the entries, in bytes.", NULL},
+    {"memory", (getter)table_get_memory, NULL, "Memory of the entries, in bytes.", NULL},
     {"evicted", (getter)table_get_evicted, NULL, "Entries dropped to keep to the limits.", NULL},
     {"expired", (getter)table_get_expired, NULL, "Entries dropped because of their age.", NULL},
     {NULL},

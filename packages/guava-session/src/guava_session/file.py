@@ -1,14 +1,7 @@
 """FileStore: one small file per session, for many processes of one machine at once.
 
 A session's file is called after the SHA-256 of its id, so a listing of the folder reveals no
-live id, and nothing that a browser sends can name another file. It holds, in this order:
-
-    "GSES"         4 bytes
-    version        1 byte, 1
-    reserved       3 bytes, 0
-    expiry         8 bytes, big-endian milliseconds since 1970
-    HMAC-SHA-256   32 bytes, over all that precedes it here, the file's name, and the payload
-    payload        what the serializer made
+live id, and nothing that a browser sends can name another file. `seal` has the file's format.
 
 Writers hold the lock (flock) of the session's folder and replace the file by renaming a finished
 one over it, so readers need no lock and never see half a file, and a process that is killed at
@@ -22,10 +15,9 @@ import contextlib
 import errno
 import fcntl
 import hashlib
-import hmac
+import itertools
 import os
 import secrets
-import struct
 import threading
 import time
 import weakref
@@ -34,17 +26,11 @@ from pathlib import Path
 from typing import Any
 
 from . import directory as folder
+from . import seal
 from .directory import OPEN_FLAGS
 from .serializer import JSON, Record, Serializer
 from .session import log
 from .store import DEFAULT_LIFETIME, SessionStore, merged
-
-_HEAD = struct.Struct(">4sB3xq")
-_MAC_BYTES = 32
-_PREFIX = _HEAD.size + _MAC_BYTES
-_MAGIC = b"GSES"
-_VERSION = 1
-_FOREVER = 2**63 - 1
 
 #: Files that every set() looks at for expiry: more than it adds, so the sweeper keeps up.
 _STEPS_PER_SET = 2
@@ -102,6 +88,7 @@ class FileStore(SessionStore):
         self._clock = clock
         self._sweeping = threading.Lock()
         self._walk: Iterator[tuple[str, str] | None] | None = None
+        self._root = -1
         self._attach()
 
     def _attach(self) -> None:
@@ -111,13 +98,19 @@ class FileStore(SessionStore):
         except BaseException:
             os.close(root)
             raise
-        self._root = root
-        self._finalizer = weakref.finalize(self, os.close, root)
+        if self._root < 0:
+            self._root = root
+            self._finalizer = weakref.finalize(self, os.close, root)
+        else:
+            # Under the old number, which other threads may be using at this moment.
+            os.dup2(root, self._root, inheritable=False)
+            os.close(root)
 
     def close(self) -> None:
         """Close the folder. The sessions stay."""
         with self._sweeping:
             self._walk = None
+        self._root = -1
         self._finalizer()
 
     # The four.
@@ -133,10 +126,10 @@ class FileStore(SessionStore):
         if not self.is_id(sid):
             raise ValueError("not a session id: ids are made by generate_id()")
         name = _name(sid)
-        blob = self._seal(name, self.serializer.dumps(value))
+        payload = self._dump(value)
         with self._locked(name, create=True) as leaf:
             assert leaf is not None
-            self._write(leaf, name, blob)
+            self._write(leaf, name, payload)
         self.sweep(_STEPS_PER_SET)
 
     def get(self, sid: str) -> Record | None:
@@ -190,7 +183,7 @@ class FileStore(SessionStore):
             if leaf is None or record is None:
                 return False
             record = merged(record, changed, removed, replace)
-            self._write(leaf, name, self._seal(name, self.serializer.dumps(record)))
+            self._write(leaf, name, self._dump(record))
         return True
 
     def take(self, sid: str) -> Record | None:
@@ -217,12 +210,12 @@ class FileStore(SessionStore):
             if leaf is None:
                 return False
             blob = self._read_file(name, name, leaf)
-            payload = None if blob is None else self._unseal(name, blob)
-            if blob is None or payload is None:
+            content = None if blob is None else self._unseal(name, blob)
+            if content is None:
                 return False
-            gone = self._expiry() - _HEAD.unpack_from(blob)[2]
-            if abs(gone) > self.lifetime * 1000 * _REFRESH:
-                self._write(leaf, name, self._seal(name, payload))
+            expires, payload = content
+            if abs(self._expiry() - expires) > self.lifetime * 1000 * _REFRESH:
+                self._write(leaf, name, payload)
         return True
 
     # Removing what expired.
@@ -240,7 +233,7 @@ class FileStore(SessionStore):
             for _ in range(steps):
                 if self._walk is None:
                     self._walk = self._files()
-                found = next(self._walk, None)
+                found = next(self._walk)
                 if found is not None and self._sweep_file(*found):
                     removed += 1
         except OSError:
@@ -252,13 +245,16 @@ class FileStore(SessionStore):
         return removed
 
     def _files(self) -> Iterator[tuple[str, str] | None]:
-        """All files as (folder, name), once round from a random folder; None for an empty one."""
-        start = secrets.randbelow(256)
-        for number in range(start, start + 256):
+        """All files as (folder, name), round and round; None where a folder ends or is missing.
+
+        It begins at a random folder, or many processes would all look at the same files.
+        """
+        for number in itertools.count(secrets.randbelow(256)):
             leaf = f"{_HEX[number >> 4 & 15]}/{_HEX[number & 15]}"
             try:
                 fd = os.open(leaf, os.O_RDONLY | os.O_DIRECTORY | OPEN_FLAGS, dir_fd=self._root)
             except FileNotFoundError:
+                yield None
                 continue
             try:
                 with os.scandir(fd) as entries:
@@ -287,15 +283,13 @@ class FileStore(SessionStore):
         try:
             if not folder.is_private_file(os.fstat(fd)):
                 return False
-            head = os.read(fd, _HEAD.size)
+            head = os.read(fd, seal.HEAD_BYTES)
         finally:
             os.close(fd)
-        if len(head) < _HEAD.size:
+        if len(head) < seal.HEAD_BYTES:
             return True  # a power cut's
-        magic, version, expires = _HEAD.unpack(head)
-        if magic != _MAGIC or version != _VERSION:
-            return False  # another version of this package may know it
-        return bool(expires <= self._now())
+        expires = seal.peek(head)  # None: another version of this package may know it
+        return expires is not None and expires <= self._now()
 
     # Files.
 
@@ -339,13 +333,13 @@ class FileStore(SessionStore):
                 if attempt:
                     raise
                 # The whole folder was deleted under us, by a cleaner say: begin a new one.
-                self._finalizer()
                 self._attach()
         raise FileNotFoundError(errno.ENOENT, "the folder is gone again", str(self.directory))
 
     def _read(self, path: str, name: str, dir_fd: int) -> bytes | None:
         blob = self._read_file(path, name, dir_fd)
-        return None if blob is None else self._unseal(name, blob)
+        content = None if blob is None else self._unseal(name, blob)
+        return None if content is None else content[1]
 
     def _read_file(self, path: str, name: str, dir_fd: int) -> bytes | None:
         try:
@@ -362,14 +356,16 @@ class FileStore(SessionStore):
             if not folder.is_private_file(found):
                 _log_bad_file(name, "is not a private file of ours")
                 return None
-            if found.st_size > _PREFIX + self._max_value_bytes:
+            if found.st_size > seal.OVERHEAD + self._max_value_bytes:
                 _log_bad_file(name, "is too large")
                 return None
             return _read_all(fd, found.st_size)
         finally:
             os.close(fd)
 
-    def _write(self, leaf: int, name: str, blob: bytes) -> None:
+    def _write(self, leaf: int, name: str, payload: bytes) -> None:
+        # Not before the folder is open: one that had to be made again has another key.
+        blob = seal.seal(self._key, name, self._expiry(), payload)
         temporary = f".{secrets.token_hex(8)}"
         fd = os.open(
             temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | OPEN_FLAGS, 0o600, dir_fd=leaf
@@ -394,34 +390,25 @@ class FileStore(SessionStore):
         return int(self._clock() * 1000)
 
     def _expiry(self) -> int:
-        return int(min(self._now() + self.lifetime * 1000, _FOREVER))
+        return int(min(self._now() + self.lifetime * 1000, seal.NEVER))
 
-    def _seal(self, name: str, payload: bytes) -> bytes:
+    def _dump(self, value: Mapping[str, Any]) -> bytes:
+        payload = self.serializer.dumps(value)
         if len(payload) > self._max_value_bytes:
             raise ValueError(
                 f"a session of {len(payload)} bytes is more than max_value_bytes "
                 f"({self._max_value_bytes})"
             )
-        head = _HEAD.pack(_MAGIC, _VERSION, self._expiry())
-        return b"".join((head, self._mac(head, name, payload), payload))
+        return payload
 
-    def _unseal(self, name: str, blob: bytes) -> bytes | None:
-        """The payload, if the file is whole, ours, and not expired."""
-        if len(blob) < _PREFIX:
-            _log_bad_file(name, "is cut off")
+    def _unseal(self, name: str, blob: bytes) -> tuple[int, bytes] | None:
+        """Expiry and payload, if the file is whole, ours, and not expired."""
+        try:
+            expires, payload = seal.unseal(self._key, name, blob)
+        except seal.BadSealError as error:
+            _log_bad_file(name, str(error))
             return None
-        magic, version, expires = _HEAD.unpack_from(blob)
-        if magic != _MAGIC or version != _VERSION:
-            _log_bad_file(name, "has an unknown format")
-            return None
-        head, mac, payload = blob[: _HEAD.size], blob[_HEAD.size : _PREFIX], blob[_PREFIX:]
-        if not hmac.compare_digest(mac, self._mac(head, name, payload)):
-            _log_bad_file(name, "was not signed with this store's key")
-            return None
-        return payload if expires > self._now() else None
-
-    def _mac(self, head: bytes, name: str, payload: bytes) -> bytes:
-        return hmac.digest(self._key, b"".join((head, name.encode(), payload)), "sha256")
+        return (expires, payload) if expires > self._now() else None
 
     def _parse(self, name: str, payload: bytes) -> Record | None:
         try:

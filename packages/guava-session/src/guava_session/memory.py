@@ -100,7 +100,7 @@ class MemoryStore(SessionStore):
         table = self._table
         return {
             "entries": len(table),
-            "bytes": table.bytes,
+            "bytes": table.memory,
             "evicted": table.evicted,
             "expired": table.expired,
         }

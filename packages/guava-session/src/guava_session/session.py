@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator, MutableMapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from typing import Any
 
 from .serializer import Record
@@ -33,6 +33,7 @@ class Session(MutableMapping[str, Any]):
     """
 
     __slots__ = (
+        "__weakref__",
         "_accessed",
         "_changed",
         "_clock",
@@ -274,9 +275,12 @@ class Session(MutableMapping[str, Any]):
         if self._data is not None:
             return self._data
         self._accessed = True
-        record = None if self._sid is None else self._store.get(self._sid)
+        record: object = None if self._sid is None else self._store.get(self._sid)
         if not record:  # None; or {}, which some stores have for what they do not know
             return self._begin()
+        if not isinstance(record, Mapping):
+            store, found = type(self._store).__name__, type(record).__name__
+            raise TypeError(f"{store}.get() returned a {found}; a session is a dict, or None")
         # A shallow copy, for a store that hands out its own dict.
         data = dict(record)
         meta = data.pop(RESERVED, None)

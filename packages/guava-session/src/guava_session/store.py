@@ -121,7 +121,7 @@ class SessionStore:
         record = self.get(sid)
         if not record:
             return False
-        self.set(sid, merged(record, changed, removed, replace))
+        self.set(sid, merged(dict(record), changed, removed, replace))
         return True
 
     def take(self, sid: str) -> Record | None:

@@ -40,14 +40,12 @@ typedef struct {
     PyTypeObject *queue_type;
     PyObject *str_cancelled;              /* "_cancelled" */
     PyObject *str_run;                    /* "_run" */
-    PyObject *str_call_exception_handler; /* "call_exception_handler" */
     PyObject *str_context;                /* "context" */
+    PyObject *str_call_exception_handler; /* "call_exception_handler" */
     PyObject *format_callback_source;     /* asyncio.format_helpers._format_callback_source */
     PyObject *extract_stack;              /* asyncio.format_helpers.extract_stack */
     PyObject *format_handle;              /* asyncio.base_events._format_handle */
     PyObject *warn_slow;                  /* asyncio.log.logger.warning */
-    PyObject *iscoroutine;                /* asyncio.coroutines.iscoroutine */
-    PyObject *iscoroutinefunction;        /* asyncio.coroutines.iscoroutinefunction */
     struct gl_io_state *io;               /* io.c: the types and names of streams and steps */
 } gl_state;
 
@@ -85,7 +83,7 @@ struct guava_loop {
 
     PyThreadState *ts; /* the thread's state while it is detached, else NULL */
     unsigned long thread; /* the thread that runs the loop; 0 while it does not run */
-    long pid;             /* the process that made the loop */
+    pid_t pid;            /* the process in which libuv's loop was made or made anew */
     bool uv_ready;        /* uv_loop_init() was done and not undone */
     bool sleeping;        /* the interpreter is, or is about to be, let go of for the poll */
     bool stopping;        /* asyncio's _stopping */
@@ -93,6 +91,8 @@ struct guava_loop {
     bool debug;           /* asyncio's _debug */
     bool draining;        /* close() waits for close callbacks: no ready callbacks are run */
     bool idling;          /* the idle handle is active */
+    bool io_ready;        /* gl_io_init() was done and gl_io_free() was not */
+    bool io_closed;       /* gl_io_close() was done */
     bool timer_armed;
     double timer_when; /* the deadline for which the timer is armed */
 
@@ -100,7 +100,7 @@ struct guava_loop {
     gl_heap timers;
     gl_poller **pollers; /* by file descriptor */
     size_t npollers;
-    gl_poller *dirty; /* pollers whose interest changed in this turn */
+    gl_poller *dirty; /* those whose interest changed since the last poll */
 
     /* While it is set, the next call_soon() leaves its handle here (a new reference) instead of
      * queueing it, and clears it. */
@@ -112,10 +112,20 @@ struct guava_loop {
     gl_io io;          /* streams, listeners, ticks, deferred and posted calls */
 };
 
+/* ---- module.c ---- */
+extern struct PyModuleDef gl_module;
+
+/* ---- loop.c ---- */
+int gl_core_register(PyObject *module, gl_state *state);
+
 /* ---- turn.c ---- */
 /* Waits for the interpreter. Not to be called but through gl_attach(). */
 void gl_attach_slow(gl_loop *loop);
+/* Makes libuv's loop and the loop's own handles. 0, or -1 with an exception set. */
 int gl_turn_init(gl_loop *loop);
+/* Closes the streams, and waits for their close callbacks. May be called twice. */
+void gl_turn_close_io(gl_loop *loop);
+/* Closes all that is left of libuv. May be called twice. */
 void gl_turn_close(gl_loop *loop);
 /* Runs the loop until it is stopped. 0, or -1 with an exception set. */
 int gl_run(gl_loop *loop);
@@ -146,7 +156,7 @@ PyObject *gl_uv_error(int code);
  * loop and leave run_forever(). Clears the exception. */
 void gl_loop_error(gl_loop *loop, const char *where, PyObject *context);
 /* The same for a callback of call_soon and its kin. */
-void gl_handle_error(gl_loop *loop, PyObject *handle, PyObject *callback, PyObject *args);
+void gl_handle_error(gl_loop *loop, PyObject *handle);
 /* The exception that is set, with its traceback, as one object (NULL when none), and back. */
 PyObject *gl_err_take(void);
 void gl_err_give(PyObject *exc);

@@ -1,0 +1,124 @@
+/* module.c: the extension module guava_loop._core. It calls the register functions and keeps what
+ * they make; it knows nothing else. */
+#include "handle.h"
+
+static int
+intern(PyObject **slot, const char *text)
+{
+    *slot = PyUnicode_InternFromString(text);
+    return *slot != NULL ? 0 : -1;
+}
+
+static int
+import_from(PyObject **slot, const char *module, const char *name)
+{
+    PyObject *imported = PyImport_ImportModule(module);
+    *slot = imported != NULL ? PyObject_GetAttrString(imported, name) : NULL;
+    Py_XDECREF(imported);
+    return *slot != NULL ? 0 : -1;
+}
+
+static int
+import_logger(gl_state *state)
+{
+    PyObject *logger;
+    if (import_from(&logger, "asyncio.log", "logger") < 0) {
+        return -1;
+    }
+    state->warn_slow = PyObject_GetAttrString(logger, "warning");
+    Py_DECREF(logger);
+    return state->warn_slow != NULL ? 0 : -1;
+}
+
+static int
+module_exec(PyObject *module)
+{
+    gl_state *state = PyModule_GetState(module);
+    if (intern(&state->str_cancelled, "_cancelled") < 0 || intern(&state->str_run, "_run") < 0 ||
+        intern(&state->str_context, "context") < 0 ||
+        intern(&state->str_call_exception_handler, "call_exception_handler") < 0) {
+        return -1;
+    }
+    if (import_from(&state->format_callback_source, "asyncio.format_helpers",
+                    "_format_callback_source") < 0 ||
+        import_from(&state->extract_stack, "asyncio.format_helpers", "extract_stack") < 0 ||
+        import_from(&state->format_handle, "asyncio.base_events", "_format_handle") < 0 ||
+        import_logger(state) < 0) {
+        return -1;
+    }
+    if (gl_handle_register(module, state) < 0 || gl_queue_register(module, state) < 0 ||
+        gl_core_register(module, state) < 0 || gl_io_exec(module, state) < 0) {
+        return -1;
+    }
+    return PyModule_AddStringConstant(module, "UV_VERSION", uv_version_string());
+}
+
+static int
+module_traverse(PyObject *module, visitproc visit, void *arg)
+{
+    gl_state *state = PyModule_GetState(module);
+    Py_VISIT(state->core_type);
+    Py_VISIT(state->handle_type);
+    Py_VISIT(state->timer_type);
+    Py_VISIT(state->queue_type);
+    Py_VISIT(state->format_callback_source);
+    Py_VISIT(state->extract_stack);
+    Py_VISIT(state->format_handle);
+    Py_VISIT(state->warn_slow);
+    return gl_io_state_traverse(state, visit, arg);
+}
+
+static int
+module_clear(PyObject *module)
+{
+    gl_state *state = PyModule_GetState(module);
+    gl_io_state_clear(state);
+    Py_CLEAR(state->core_type);
+    Py_CLEAR(state->handle_type);
+    Py_CLEAR(state->timer_type);
+    Py_CLEAR(state->queue_type);
+    Py_CLEAR(state->format_callback_source);
+    Py_CLEAR(state->extract_stack);
+    Py_CLEAR(state->format_handle);
+    Py_CLEAR(state->warn_slow);
+    Py_CLEAR(state->str_cancelled);
+    Py_CLEAR(state->str_run);
+    Py_CLEAR(state->str_context);
+    Py_CLEAR(state->str_call_exception_handler);
+    return 0;
+}
+
+static void
+module_free(void *module)
+{
+    (void)module_clear(module);
+    gl_io_state_free(PyModule_GetState(module));
+}
+
+static PyModuleDef_Slot module_slots[] = {
+    {Py_mod_exec, module_exec},
+#if PY_VERSION_HEX >= 0x030C0000
+    {Py_mod_multiple_interpreters, Py_MOD_PER_INTERPRETER_GIL_SUPPORTED},
+#endif
+#if PY_VERSION_HEX >= 0x030D0000
+    {Py_mod_gil, Py_MOD_GIL_USED},
+#endif
+    {0, NULL},
+};
+
+struct PyModuleDef gl_module = {
+    PyModuleDef_HEAD_INIT,
+    .m_name = "guava_loop._core",
+    .m_doc = PyDoc_STR("The native part of guava_loop, on libuv."),
+    .m_size = sizeof(gl_state),
+    .m_slots = module_slots,
+    .m_traverse = module_traverse,
+    .m_clear = module_clear,
+    .m_free = module_free,
+};
+
+PyMODINIT_FUNC
+PyInit__core(void)
+{
+    return PyModuleDef_Init(&gl_module);
+}

@@ -1,0 +1,320 @@
+/* poller.c: add_reader(), add_writer() and their removal, one uv_poll_t for a descriptor. Separate
+ * from streams, which the loop owns: these descriptors are the user's, who may do anything to them.
+ *
+ * libuv aborts the process when epoll_ctl() fails on a watcher that it starts (a descriptor that
+ * was closed after add_reader() and before the poll, say). So a change of interest waits until just
+ * before the poll, and the descriptor is looked at again there. A removal of the last interest
+ * is done at once, because the user may close the descriptor and get the same number back. */
+#include <Python.h>
+#include <errno.h>
+#include <fcntl.h>
+
+#include "handle.h"
+#include "poller.h"
+
+struct gl_poller {
+    uv_poll_t poll;
+    gl_loop *loop;
+    gl_poller *next_dirty;
+    PyObject *reader, *writer; /* handles, or NULL */
+    int fd;
+    int events; /* that libuv polls for */
+    bool dirty; /* in loop->dirty */
+};
+
+static void on_poll(uv_poll_t *poll, int status, int events);
+
+static gl_poller *
+find(gl_loop *loop, int fd)
+{
+    return (size_t)fd < loop->npollers ? loop->pollers[fd] : NULL;
+}
+
+static void
+mark_dirty(gl_poller *self)
+{
+    if (!self->dirty) {
+        self->dirty = true;
+        self->next_dirty = self->loop->dirty;
+        self->loop->dirty = self;
+    }
+}
+
+static int
+make_room(gl_loop *loop, int fd)
+{
+    size_t want = (size_t)fd + 1;
+    if (want <= loop->npollers) {
+        return 0;
+    }
+    size_t size = loop->npollers != 0 ? loop->npollers : 64;
+    while (size < want) {
+        size *= 2;
+    }
+    gl_poller **pollers = loop->pollers;
+    PyMem_Resize(pollers, gl_poller *, size);
+    if (pollers == NULL) {
+        (void)PyErr_NoMemory();
+        return -1;
+    }
+    memset(pollers + loop->npollers, 0, (size - loop->npollers) * sizeof(*pollers));
+    loop->pollers = pollers;
+    loop->npollers = size;
+    return 0;
+}
+
+/* NULL with an exception set. */
+static gl_poller *
+make(gl_loop *loop, int fd)
+{
+    if (make_room(loop, fd) < 0) {
+        return NULL;
+    }
+    gl_poller *self = PyMem_RawCalloc(1, sizeof(*self));
+    if (self == NULL) {
+        (void)PyErr_NoMemory();
+        return NULL;
+    }
+    /* libuv makes the descriptor non-blocking; asyncio leaves that to its user, and the other
+     * holders of a terminal or a pipe would be surprised. */
+    int flags = fcntl(fd, F_GETFL);
+    int error = flags < 0 ? -errno : uv_poll_init(&loop->uv, &self->poll, fd);
+    if (error < 0) {
+        PyMem_RawFree(self);
+        (void)gl_uv_error(error);
+        return NULL;
+    }
+    if ((flags & O_NONBLOCK) == 0) {
+        (void)fcntl(fd, F_SETFL, flags); /* as it was, so it cannot be refused */
+    }
+    self->loop = loop;
+    self->fd = fd;
+    loop->pollers[fd] = self;
+    return self;
+}
+
+static void
+on_close(uv_handle_t *handle)
+{
+    PyMem_RawFree(handle);
+}
+
+static void
+destroy(gl_poller *self)
+{
+    gl_loop *loop = self->loop;
+    for (gl_poller **p = &loop->dirty; self->dirty && *p != NULL; p = &(*p)->next_dirty) {
+        if (*p == self) {
+            *p = self->next_dirty;
+            break;
+        }
+    }
+    loop->pollers[self->fd] = NULL;
+    PyObject *reader = self->reader, *writer = self->writer;
+    self->reader = self->writer = NULL;
+    uv_close((uv_handle_t *)&self->poll, on_close);
+    /* Last, since a destructor may do anything to the loop. */
+    Py_XDECREF(reader);
+    Py_XDECREF(writer);
+}
+
+/* Takes an interest away: 1, or 0 when there was none. */
+static int
+drop(gl_poller *self, bool reading)
+{
+    PyObject **slot = reading ? &self->reader : &self->writer;
+    PyObject *handle = *slot;
+    if (handle == NULL) {
+        return 0;
+    }
+    *slot = NULL;
+    if (self->reader == NULL && self->writer == NULL) {
+        destroy(self);
+    } else {
+        mark_dirty(self);
+    }
+    gl_handle_cancel((gl_handle *)handle);
+    Py_DECREF(handle);
+    return 1;
+}
+
+static void
+wake(gl_poller *self, bool reading)
+{
+    PyObject *handle = reading ? self->reader : self->writer;
+    if (handle == NULL) {
+        return;
+    }
+    if (((gl_handle *)handle)->cancelled) {
+        (void)drop(self, reading);
+    } else if (gl_ready_push(self->loop, handle) < 0) {
+        gl_loop_error(self->loop, "A file's readiness could not be queued", handle);
+    }
+}
+
+static void
+on_poll(uv_poll_t *poll, int status, int events)
+{
+    gl_poller *self = (gl_poller *)poll;
+    gl_loop *loop = self->loop;
+    int fd = self->fd;
+    gl_attach(loop);
+    if (status < 0) {
+        /* An error at the descriptor: whoever waits finds it by trying. libuv has stopped. */
+        events = UV_READABLE | UV_WRITABLE;
+        self->events = 0;
+        mark_dirty(self);
+    }
+    if (events & UV_READABLE) {
+        wake(self, true);
+    }
+    /* The first may have been the last. */
+    if ((events & UV_WRITABLE) && find(loop, fd) == self) {
+        wake(self, false);
+    }
+}
+
+void
+gl_pollers_flush(gl_loop *loop)
+{
+    while (loop->dirty != NULL) {
+        gl_poller *self = loop->dirty;
+        loop->dirty = self->next_dirty;
+        self->dirty = false;
+        int events = (self->reader ? UV_READABLE : 0) | (self->writer ? UV_WRITABLE : 0);
+        if (events == self->events) {
+            continue;
+        }
+        if (fcntl(self->fd, F_GETFD) < 0) {
+            /* Closed by its owner: as with a selector, there will be no event. */
+            (void)uv_poll_stop(&self->poll);
+            self->events = 0;
+            continue;
+        }
+        /* It fails only on a handle that is closing. */
+        (void)uv_poll_start(&self->poll, events, on_poll);
+        self->events = events;
+    }
+}
+
+int
+gl_pollers_traverse(gl_loop *loop, visitproc visit, void *arg)
+{
+    for (size_t fd = 0; fd < loop->npollers; fd++) {
+        if (loop->pollers[fd] != NULL) {
+            Py_VISIT(loop->pollers[fd]->reader);
+            Py_VISIT(loop->pollers[fd]->writer);
+        }
+    }
+    return 0;
+}
+
+void
+gl_pollers_close(gl_loop *loop)
+{
+    for (size_t fd = 0; fd < loop->npollers; fd++) {
+        if (loop->pollers[fd] != NULL) {
+            destroy(loop->pollers[fd]);
+        }
+    }
+    PyMem_Free(loop->pollers);
+    loop->pollers = NULL;
+    loop->npollers = 0;
+}
+
+static PyObject *
+add(gl_loop *loop, PyObject *const *args, Py_ssize_t nargs, bool reading)
+{
+    if (gl_check_closed(loop) < 0) {
+        return NULL;
+    }
+    if (nargs < 2) {
+        PyErr_SetString(PyExc_TypeError, "a file descriptor and a callback are needed");
+        return NULL;
+    }
+    int fd = PyObject_AsFileDescriptor(args[0]);
+    if (fd < 0) {
+        return NULL;
+    }
+    gl_handle *handle = gl_handle_new(loop, args[1], args + 2, nargs - 2, NULL);
+    if (handle == NULL) {
+        return NULL;
+    }
+    gl_poller *self = find(loop, fd);
+    if (self == NULL) {
+        self = make(loop, fd);
+        if (self == NULL) {
+            Py_DECREF(handle);
+            return NULL;
+        }
+    }
+    PyObject **slot = reading ? &self->reader : &self->writer;
+    PyObject *old = *slot;
+    *slot = Py_NewRef((PyObject *)handle);
+    mark_dirty(self);
+    if (old != NULL) {
+        gl_handle_cancel((gl_handle *)old);
+        Py_DECREF(old);
+    }
+    return (PyObject *)handle;
+}
+
+PyObject *
+gl_core_add_reader(gl_loop *loop, PyObject *const *args, Py_ssize_t nargs)
+{
+    return add(loop, args, nargs, true);
+}
+
+PyObject *
+gl_core_add_writer(gl_loop *loop, PyObject *const *args, Py_ssize_t nargs)
+{
+    return add(loop, args, nargs, false);
+}
+
+static PyObject *
+remove_interest(gl_loop *loop, PyObject *fileobj, bool reading)
+{
+    if (loop->closed) {
+        Py_RETURN_FALSE;
+    }
+    int fd = PyObject_AsFileDescriptor(fileobj);
+    if (fd < 0) {
+        return NULL;
+    }
+    gl_poller *self = find(loop, fd);
+    return PyBool_FromLong(self != NULL && drop(self, reading));
+}
+
+PyObject *
+gl_core_remove_reader(gl_loop *loop, PyObject *fileobj)
+{
+    return remove_interest(loop, fileobj, true);
+}
+
+PyObject *
+gl_core_remove_writer(gl_loop *loop, PyObject *fileobj)
+{
+    return remove_interest(loop, fileobj, false);
+}
+
+/* {fd: (reader, writer)}, for the selector that asyncio looks into. */
+PyObject *
+gl_core_polled(gl_loop *loop, PyObject *Py_UNUSED(ignored))
+{
+    PyObject *map = PyDict_New();
+    for (size_t fd = 0; map != NULL && fd < loop->npollers; fd++) {
+        gl_poller *self = loop->pollers[fd];
+        if (self == NULL) {
+            continue;
+        }
+        PyObject *key = PyLong_FromSize_t(fd);
+        PyObject *pair = Py_BuildValue("(OO)", self->reader ? self->reader : Py_None,
+                                       self->writer ? self->writer : Py_None);
+        if (key == NULL || pair == NULL || PyDict_SetItem(map, key, pair) < 0) {
+            Py_CLEAR(map);
+        }
+        Py_XDECREF(key);
+        Py_XDECREF(pair);
+    }
+    return map;
+}

@@ -1,0 +1,134 @@
+/* ready.c: the queue of callbacks that run in the next turn. It keeps asyncio's promise: what is
+ * queued when a turn begins is run in it, in order; what these callbacks add waits for the next. */
+#include "handle.h"
+
+static int
+grow(gl_ring *ring)
+{
+    size_t cap = ring->cap != 0 ? ring->cap * 2 : 256;
+    PyObject **items = PyMem_New(PyObject *, cap);
+    if (items == NULL) {
+        (void)PyErr_NoMemory();
+        return -1;
+    }
+    for (size_t i = 0; i < ring->len; i++) {
+        items[i] = ring->items[(ring->head + i) & (ring->cap - 1)];
+    }
+    PyMem_Free(ring->items);
+    ring->items = items;
+    ring->head = 0;
+    ring->cap = cap;
+    return 0;
+}
+
+int
+gl_ready_push(gl_loop *loop, PyObject *handle)
+{
+    gl_ring *ring = &loop->ready;
+    if (ring->len == ring->cap && grow(ring) < 0) {
+        return -1;
+    }
+    ring->items[(ring->head + ring->len) & (ring->cap - 1)] = Py_NewRef(handle);
+    ring->len++;
+    return 0;
+}
+
+static PyObject *
+pop(gl_ring *ring)
+{
+    PyObject *item = ring->items[ring->head];
+    ring->head = (ring->head + 1) & (ring->cap - 1);
+    ring->len--;
+    return item;
+}
+
+/* A handle of asyncio's own class, as signal delivery makes them. */
+static void
+run_foreign(gl_loop *loop, PyObject *handle)
+{
+    gl_state *state = loop->state;
+    PyObject *cancelled = PyObject_GetAttr(handle, state->str_cancelled);
+    int skip = cancelled != NULL ? PyObject_IsTrue(cancelled) : -1;
+    Py_XDECREF(cancelled);
+    PyObject *result = skip == 0 ? PyObject_CallMethodNoArgs(handle, state->str_run) : NULL;
+    if (result == NULL && skip != 1) {
+        gl_loop_error(loop, "Exception in a handle's _run()", handle);
+    }
+    Py_XDECREF(result);
+}
+
+static void
+run_one(gl_loop *loop, PyObject *handle)
+{
+    if (gl_is_handle(loop->state, handle)) {
+        gl_handle_run((gl_handle *)handle);
+    } else {
+        run_foreign(loop, handle);
+    }
+}
+
+/* Debug mode: asyncio names callbacks that take longer than loop.slow_callback_duration. */
+static void
+run_timed(gl_loop *loop, PyObject *handle)
+{
+    Py_XSETREF(loop->current_handle, Py_NewRef(handle));
+    double start = gl_time();
+    run_one(loop, handle);
+    double taken = gl_time() - start;
+    Py_CLEAR(loop->current_handle);
+
+    PyObject *limit = PyObject_GetAttrString((PyObject *)loop, "slow_callback_duration");
+    double seconds = limit != NULL ? PyFloat_AsDouble(limit) : -1.0;
+    Py_XDECREF(limit);
+    if (!PyErr_Occurred() && taken >= seconds) {
+        PyObject *text = PyObject_CallOneArg(loop->state->format_handle, handle);
+        PyObject *result =
+            text != NULL ? PyObject_CallFunction(loop->state->warn_slow, "sOd",
+                                                 "Executing %s took %.3f seconds", text, taken)
+                         : NULL;
+        Py_XDECREF(text);
+        Py_XDECREF(result);
+    }
+    if (PyErr_Occurred()) {
+        gl_loop_error(loop, "Exception while a slow callback was reported", handle);
+    }
+}
+
+void
+gl_ready_run(gl_loop *loop)
+{
+    gl_ring *ring = &loop->ready;
+    /* A callback may clear the ring, so its length is asked for each time. */
+    for (size_t n = ring->len; n != 0 && ring->len != 0 && loop->exc == NULL; n--) {
+        PyObject *handle = pop(ring);
+        if (!loop->debug) {
+            run_one(loop, handle);
+        } else {
+            run_timed(loop, handle);
+        }
+        Py_DECREF(handle);
+    }
+}
+
+void
+gl_ready_clear(gl_loop *loop)
+{
+    while (loop->ready.len != 0) {
+        Py_DECREF(pop(&loop->ready));
+    }
+    PyMem_Free(loop->ready.items);
+    loop->ready = (gl_ring){0};
+}
+
+PyObject *
+gl_ready_list(gl_loop *loop)
+{
+    PyObject *list = PyList_New(0);
+    for (size_t i = 0; list != NULL && i < loop->ready.len; i++) {
+        PyObject *item = loop->ready.items[(loop->ready.head + i) & (loop->ready.cap - 1)];
+        if (PyList_Append(list, item) < 0) {
+            Py_CLEAR(list);
+        }
+    }
+    return list;
+}

@@ -1,0 +1,247 @@
+/* turn.c: one turn of the loop, as loop.h describes it, and the start and end of running. The
+ * interpreter is let go of once in a turn, just before the poll, and only when nothing is ready:
+ * the prepare handle is started first, and libuv runs what is started first last. */
+#include <Python.h>
+#include <pythread.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "handle.h"
+#include "poller.h"
+
+double
+gl_time(void)
+{
+    struct timespec now;
+#ifdef __APPLE__
+    (void)clock_gettime(CLOCK_UPTIME_RAW, &now); /* time.monotonic()'s, there */
+#else
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+#endif
+    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
+}
+
+int
+gl_check_closed(gl_loop *loop)
+{
+    if (loop->closed || !loop->uv_ready) {
+        PyErr_SetString(PyExc_RuntimeError, "Event loop is closed");
+        return -1;
+    }
+    return 0;
+}
+
+void
+gl_attach_slow(gl_loop *loop)
+{
+    PyThreadState *ts = loop->ts;
+    loop->ts = NULL;
+    PyEval_RestoreThread(ts);
+    loop->sleeping = false;
+}
+
+static void
+on_idle(uv_idle_t *idle)
+{
+    (void)idle; /* it is active so that the poll does not block, and has nothing to do */
+}
+
+static void
+set_idle(gl_loop *loop, bool on)
+{
+    if (loop->idling == on) {
+        return;
+    }
+    loop->idling = on;
+    /* They fail only without a callback. */
+    if (on) {
+        (void)uv_idle_start(&loop->idle, on_idle);
+    } else {
+        (void)uv_idle_stop(&loop->idle);
+    }
+}
+
+static void
+on_prepare(uv_prepare_t *prepare)
+{
+    gl_loop *loop = prepare->loop->data;
+    gl_flush_deferred(loop);
+    if (loop->draining) {
+        return;
+    }
+    gl_pollers_flush(loop);
+    gl_timers_arm(loop);
+    bool busy = loop->ready.len != 0 || loop->exc != NULL;
+    set_idle(loop, busy);
+    if (busy || loop->stopping) {
+        return;
+    }
+    /* Set while other threads still wait, so that none of them can miss it. */
+    loop->sleeping = true;
+    loop->ts = PyEval_SaveThread();
+}
+
+static void
+on_check(uv_check_t *check)
+{
+    gl_loop *loop = check->loop->data;
+    gl_attach(loop);
+    if (loop->draining) {
+        return;
+    }
+    gl_timers_due(loop);
+    gl_ready_run(loop);
+    gl_flush_deferred(loop);
+}
+
+static void
+on_wakeup(uv_async_t *async)
+{
+    (void)async; /* the turn goes on to its check, which is all that was wanted */
+}
+
+void
+gl_wake(gl_loop *loop)
+{
+    /* While the loop runs Python it looks at the ready ring before it sleeps. */
+    if (loop->sleeping && loop->uv_ready) {
+        (void)uv_async_send(&loop->wakeup); /* it fails only on what is no async handle */
+    }
+}
+
+void
+gl_stop(gl_loop *loop)
+{
+    loop->stopping = true;
+    if (loop->thread != 0) {
+        uv_stop(&loop->uv);
+        gl_wake(loop);
+    }
+}
+
+int
+gl_turn_init(gl_loop *loop)
+{
+    int error = uv_loop_init(&loop->uv);
+    if (error < 0) {
+        goto fail;
+    }
+    loop->uv_ready = true;
+    loop->uv.data = loop;
+    loop->pid = getpid();
+    /* These four cannot fail. */
+    (void)uv_prepare_init(&loop->uv, &loop->prepare);
+    (void)uv_check_init(&loop->uv, &loop->check);
+    (void)uv_idle_init(&loop->uv, &loop->idle);
+    (void)uv_timer_init(&loop->uv, &loop->timer);
+    error = uv_async_init(&loop->uv, &loop->wakeup, on_wakeup);
+    if (error < 0) {
+        goto fail;
+    }
+    (void)uv_prepare_start(&loop->prepare, on_prepare);
+    (void)uv_check_start(&loop->check, on_check);
+    /* The streams come after, so that their prepare handles run before ours. */
+    if (gl_io_init(loop) < 0) {
+        return -1;
+    }
+    loop->io_ready = true;
+    return 0;
+fail:
+    (void)gl_uv_error(error);
+    return -1;
+}
+
+/* The child of a fork shares the parent's epoll descriptor until libuv has made its own. */
+static int
+after_fork(gl_loop *loop)
+{
+    if (loop->pid == getpid()) {
+        return 0;
+    }
+    loop->pid = getpid();
+    return uv_loop_fork(&loop->uv);
+}
+
+/* Runs libuv until every handle that closes has had its callback. */
+static void
+drain(gl_loop *loop)
+{
+    bool before = loop->draining;
+    loop->draining = true;
+    /* A callback may close more handles; one that does so for ever is left to leak. */
+    for (int turns = 0; turns < 1000 && loop->uv.closing_handles != NULL; turns++) {
+        (void)uv_run(&loop->uv, UV_RUN_NOWAIT);
+    }
+    loop->draining = before;
+}
+
+void
+gl_turn_close_io(gl_loop *loop)
+{
+    if (!loop->io_ready || loop->io_closed) {
+        return;
+    }
+    loop->io_closed = true;
+    (void)after_fork(loop); /* if it fails, libuv is closed with what it has */
+    gl_io_close(loop);
+    drain(loop);
+}
+
+static void
+close_any(uv_handle_t *handle, void *arg)
+{
+    (void)arg;
+    if (!uv_is_closing(handle)) {
+        uv_close(handle, NULL);
+    }
+}
+
+void
+gl_turn_close(gl_loop *loop)
+{
+    if (!loop->uv_ready) {
+        return;
+    }
+    (void)after_fork(loop);
+    gl_turn_close_io(loop);
+    gl_pollers_close(loop);
+    /* What is left are the loop's own. */
+    uv_walk(&loop->uv, close_any, NULL);
+    drain(loop);
+    if (loop->io_ready) {
+        gl_io_free(loop);
+        loop->io_ready = false;
+    }
+    loop->uv_ready = false;
+    /* EBUSY, the only failure, would need a handle without a close. */
+    (void)uv_loop_close(&loop->uv);
+}
+
+int
+gl_run(gl_loop *loop)
+{
+    if (gl_check_closed(loop) < 0) {
+        return -1;
+    }
+    if (loop->thread != 0) {
+        PyErr_SetString(PyExc_RuntimeError, "This event loop is already running");
+        return -1;
+    }
+    int error = after_fork(loop);
+    if (error < 0) {
+        (void)gl_uv_error(error);
+        return -1;
+    }
+    loop->thread = PyThread_get_thread_ident();
+    /* stop() before run_forever() asks for exactly one turn that does not wait. */
+    (void)uv_run(&loop->uv, loop->stopping ? UV_RUN_NOWAIT : UV_RUN_DEFAULT);
+    gl_attach(loop);
+    loop->thread = 0;
+    if (loop->exc != NULL) {
+        PyObject *exc = loop->exc;
+        loop->exc = NULL;
+        gl_err_give(exc);
+        return -1;
+    }
+    return 0;
+}

@@ -1,0 +1,103 @@
+"""The loop: a native core before the standard library's own loop, and the ways to get one."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import threading
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any, TypeVar
+
+from ._core import Core
+from .selector import Selector
+
+_T = TypeVar("_T")
+
+
+class Loop(Core, asyncio.SelectorEventLoop):
+    """An asyncio event loop on libuv.
+
+    Callbacks, timers and polling are native (`_core.Core`); everything else is inherited from
+    `asyncio.SelectorEventLoop` and behaves as its documentation says.
+
+    Raises:
+        OSError: no descriptors are left for the loop's own use (it needs about six).
+    """
+
+    def __init__(self) -> None:
+        selector = Selector()
+        selector.attach(self)
+        super().__init__(selector)
+
+    def run_forever(self) -> None:
+        """Runs until stop() is called, as asyncio's.
+
+        On the main thread, signals wake the loop while it runs: libuv goes on waiting when a
+        signal interrupts it, and Ctrl-C would not be noticed until something else happened.
+        """
+        if self.is_closed() or not _may_handle_signals():
+            super().run_forever()
+            return
+        before = self._wake_on_signals()
+        try:
+            super().run_forever()
+        finally:
+            # Handlers added meanwhile need it as long as the loop lives.
+            if not self._signal_handlers and not self.is_closed():
+                signal.set_wakeup_fd(before)
+
+    def remove_signal_handler(self, sig: int) -> bool:
+        """As asyncio's, which takes the wake-up away with the last handler."""
+        removed = super().remove_signal_handler(sig)
+        if removed and self.is_running() and _may_handle_signals():
+            self._wake_on_signals()
+        return removed
+
+    def close(self) -> None:
+        """Closes the loop: streams first, then what asyncio holds, then libuv.
+
+        Raises:
+            RuntimeError: the loop is running.
+        """
+        self._close_streams()
+        super().close()
+        self._close_native()
+
+    def _wake_on_signals(self) -> int:
+        # The far end is asyncio's own: it reads the signal numbers and calls the handlers.
+        return signal.set_wakeup_fd(self._csock.fileno(), warn_on_full_buffer=False)
+
+
+def _may_handle_signals() -> bool:
+    return threading.current_thread() is threading.main_thread()
+
+
+def new_event_loop() -> Loop:
+    """A new loop. Pass this function where a `loop_factory` is asked for."""
+    return Loop()
+
+
+def run(main: Coroutine[Any, Any, _T], *, debug: bool | None = None) -> _T:
+    """Runs a coroutine in a new loop and closes the loop, as `asyncio.run()`.
+
+    Args:
+        main: the coroutine.
+        debug: asyncio's debug mode; None leaves it as PYTHONASYNCIODEBUG and `-X dev` say.
+
+    Returns:
+        What the coroutine returns.
+
+    Raises:
+        RuntimeError: a loop runs on this thread already.
+        TypeError: `main` is no coroutine.
+    """
+    if asyncio._get_running_loop() is not None:
+        raise RuntimeError("guava_loop.run() cannot be called from a running event loop")
+    with asyncio.Runner(debug=debug, loop_factory=new_event_loop) as runner:
+        return runner.run(main)
+
+
+def get_include() -> str:
+    """The folder that holds guava_loop.h, for the compiler of an extension module."""
+    return str(Path(__file__).with_name("include"))

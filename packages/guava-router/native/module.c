@@ -1,0 +1,96 @@
+/* module.c: the extension module guava_router._core. */
+#include "parts.h"
+
+static int
+fill_state(gr_state *state)
+{
+    state->name_compile = PyUnicode_InternFromString("_compile");
+    state->name_method = PyUnicode_InternFromString("method");
+    state->name_path = PyUnicode_InternFromString("path");
+    state->name_route = PyUnicode_InternFromString("route");
+    state->root = PyUnicode_InternFromString("/");
+    state->empty_args = PyTuple_New(0);
+    if (state->name_compile == NULL || state->name_method == NULL || state->name_path == NULL ||
+        state->name_route == NULL || state->root == NULL || state->empty_args == NULL)
+        return -1;
+    return 0;
+}
+
+static int
+module_exec(PyObject *module)
+{
+    if (fill_state(gr_state_of(module)) < 0 || gr_endpoint_register(module) < 0 ||
+        gr_handler_register(module) < 0 || gr_table_register(module) < 0 ||
+        gr_router_register(module) < 0 || gr_mounts_register(module) < 0 ||
+        gr_beneath_register(module) < 0)
+        return -1;
+    return 0;
+}
+
+static int
+module_traverse(PyObject *module, visitproc visit, void *arg)
+{
+    gr_state *state = gr_state_of(module);
+    Py_VISIT(state->endpoint_type);
+    Py_VISIT(state->handler_type);
+    Py_VISIT(state->table_type);
+    Py_VISIT(state->router_type);
+    Py_VISIT(state->mounts_type);
+    Py_VISIT(state->router_route);
+    return 0;
+}
+
+static int
+module_clear(PyObject *module)
+{
+    gr_state *state = gr_state_of(module);
+    Py_CLEAR(state->endpoint_type);
+    Py_CLEAR(state->handler_type);
+    Py_CLEAR(state->table_type);
+    Py_CLEAR(state->router_type);
+    Py_CLEAR(state->mounts_type);
+    Py_CLEAR(state->router_route);
+    Py_CLEAR(state->name_compile);
+    Py_CLEAR(state->name_method);
+    Py_CLEAR(state->name_path);
+    Py_CLEAR(state->name_route);
+    Py_CLEAR(state->root);
+    Py_CLEAR(state->empty_args);
+    return 0;
+}
+
+static void
+module_free(void *module)
+{
+    (void)module_clear((PyObject *)module);
+}
+
+static PyModuleDef_Slot module_slots[] = {
+    {Py_mod_exec, module_exec},
+#if PY_VERSION_HEX >= 0x030c0000
+    /* All state is the module's, the types are its own, and nothing static is ever written. */
+    {Py_mod_multiple_interpreters, Py_MOD_PER_INTERPRETER_GIL_SUPPORTED},
+#endif
+#if PY_VERSION_HEX >= 0x030d0000
+    /* Not tried on a free-threaded build yet: let it turn the lock on. */
+    {Py_mod_gil, Py_MOD_GIL_USED},
+#endif
+    {0, NULL},
+};
+
+struct PyModuleDef gr_module = {
+    PyModuleDef_HEAD_INIT,
+    .m_name = "guava_router._core",
+    .m_doc = "The native part of guava-router.",
+    .m_size = sizeof(gr_state),
+    .m_slots = module_slots,
+    .m_traverse = module_traverse,
+    .m_clear = module_clear,
+    .m_free = module_free,
+};
+
+PyMODINIT_FUNC
+PyInit__core(void)
+{
+    return PyModuleDef_Init(&gr_module);
+}

@@ -1,0 +1,271 @@
+/* mounts.c: MountsBase, the tree of mounted routers.
+ *
+ * A request first asks the custom routers (those with a route() of their own), then the routers of
+ * the deepest mount point above its path. What is asked is an immutable plan that add() replaces
+ * as a whole, so that a route() that mounts a router does not pull the tree from under itself. */
+#include "parts.h"
+
+typedef struct {
+    PyObject_HEAD PyObject *plan; /* NULL, or (custom routers, Table of tuples of routers) */
+} mounts_object;
+
+static bool
+routes_by_table(gr_state *state, PyObject *router)
+{
+    PyObject *route = PyObject_GetAttr((PyObject *)Py_TYPE(router), state->name_route);
+    if (route == NULL) {
+        PyErr_Clear();
+        return false;
+    }
+    Py_DECREF(route);
+    return route == state->router_route;
+}
+
+/* Calls router.route(request): 1 with the answer, 0 for None, -1 with an exception. */
+static int
+call_route(gr_ask *ask, PyObject *router, PyObject **result)
+{
+    PyObject *answer = PyObject_CallMethodOneArg(router, ask->state->name_route, ask->request);
+    if (answer == NULL)
+        return -1;
+    if (answer == Py_None) {
+        Py_DECREF(answer);
+        return 0;
+    }
+    *result = answer;
+    return 1;
+}
+
+/* The routers with a route() of their own. What they registered counts too, even if their route()
+ * does not ask its base for it. */
+static int
+ask_customs(gr_ask *ask, PyObject *customs, const char *path, Py_ssize_t n, PyObject **router,
+            PyObject **result)
+{
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(customs); i++) {
+        const char *rest;
+        Py_ssize_t rest_n;
+        *router = PyTuple_GET_ITEM(customs, i);
+        gr_router *base = (gr_router *)*router;
+        if (!gr_router_relative(base, path, n, &rest, &rest_n))
+            continue;
+        int done = call_route(ask, *router, result);
+        if (done == 0)
+            done = gr_router_match(base, ask, rest, rest_n, result);
+        if (done != 0)
+            return done;
+    }
+    return 0;
+}
+
+static int
+ask_mounted(gr_ask *ask, PyObject *routers, const char *rest, Py_ssize_t n, PyObject **router,
+            PyObject **result)
+{
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(routers); i++) {
+        *router = PyTuple_GET_ITEM(routers, i);
+        /* The plan marks a router that must be called by None behind it. */
+        bool call =
+            i + 1 < PyTuple_GET_SIZE(routers) && PyTuple_GET_ITEM(routers, i + 1) == Py_None;
+        int done = call ? call_route(ask, *router, result)
+                        : gr_router_match((gr_router *)*router, ask, rest, n, result);
+        if (done != 0)
+            return done;
+        i += call;
+    }
+    return 0;
+}
+
+static int
+ask_plan(gr_ask *ask, PyObject *plan, const char *path, Py_ssize_t n, PyObject **router,
+         PyObject **result)
+{
+    PyObject *customs = PyTuple_GET_ITEM(plan, 0);
+    int done = ask_customs(ask, customs, path, n, router, result);
+    if (done != 0)
+        return done;
+    Py_ssize_t used = 0;
+    PyObject *routers = gr_table_deepest(PyTuple_GET_ITEM(plan, 1), path, n, &used);
+    if (routers == NULL)
+        return 0;
+    const char *rest = used < n ? path + used : "/";
+    return ask_mounted(ask, routers, rest, used < n ? n - used : 1, router, result);
+}
+
+PyDoc_STRVAR(route_doc, "route($self, req, /)\n--\n\n"
+                        "The router that answers a request and its answer, or None.");
+
+static PyObject *
+mounts_route(mounts_object *self, PyObject *request)
+{
+    gr_state *state = gr_state_by(Py_TYPE(self));
+    if (state == NULL)
+        return NULL;
+    if (self->plan == NULL)
+        Py_RETURN_NONE;
+    const char *bytes;
+    Py_ssize_t n;
+    PyObject *router = NULL, *result = NULL, *pair = NULL;
+    PyObject *path = gr_request_path(state, request, &bytes, &n);
+    if (path == NULL)
+        return NULL;
+    PyObject *plan = Py_NewRef(self->plan);
+    gr_ask ask = {state, request, NULL};
+    int done = bytes == NULL ? 0 : ask_plan(&ask, plan, bytes, n, &router, &result);
+    if (done == 1) {
+        pair = PyTuple_New(2);
+        if (pair != NULL) {
+            PyTuple_SET_ITEM(pair, 0, Py_NewRef(router));
+            PyTuple_SET_ITEM(pair, 1, Py_NewRef(result));
+        }
+        Py_DECREF(result);
+    } else if (done == 0) {
+        pair = Py_NewRef(Py_None);
+    }
+    Py_XDECREF(ask.method);
+    Py_DECREF(plan);
+    Py_DECREF(path);
+    return pair;
+}
+
+/* The routers of one mount point, each that must be called followed by None. */
+static PyObject *
+mark(gr_state *state, PyObject *routers)
+{
+    PyObject *marked = PyList_New(0), *result = NULL;
+    if (marked == NULL)
+        return NULL;
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(routers); i++) {
+        PyObject *router = PyTuple_GET_ITEM(routers, i);
+        if (!PyObject_TypeCheck(router, state->router_type)) {
+            PyErr_Format(PyExc_TypeError, "a Router was expected, not %R", router);
+            goto error;
+        }
+        if (PyList_Append(marked, router) < 0)
+            goto error;
+        if (!routes_by_table(state, router) && PyList_Append(marked, Py_None) < 0)
+            goto error;
+    }
+    result = PyList_AsTuple(marked);
+error:
+    Py_DECREF(marked);
+    return result;
+}
+
+/* [(segments, routers)] as the routes of a Table. */
+static PyObject *
+mount_table(gr_state *state, PyObject *mounted)
+{
+    PyObject *routes = PyList_New(0), *table = NULL;
+    if (routes == NULL)
+        return NULL;
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(mounted); i++) {
+        PyObject *segments, *routers;
+        PyObject *item = PyTuple_GET_ITEM(mounted, i);
+        if (!PyTuple_Check(item) ||
+            !PyArg_ParseTuple(item, "O!O!", &PyTuple_Type, &segments, &PyTuple_Type, &routers)) {
+            if (!PyErr_Occurred())
+                PyErr_SetString(PyExc_TypeError, "a mount must be a tuple");
+            goto error;
+        }
+        PyObject *marked = mark(state, routers);
+        if (marked == NULL)
+            goto error;
+        PyObject *route = Py_BuildValue("(OONii)", segments, Py_None, marked, 0, 0);
+        int failed = route == NULL || PyList_Append(routes, route) < 0;
+        Py_XDECREF(route);
+        if (failed)
+            goto error;
+    }
+    table = PyObject_CallOneArg((PyObject *)state->table_type, routes);
+error:
+    Py_DECREF(routes);
+    return table;
+}
+
+PyDoc_STRVAR(plan_doc, "_plan($self, customs, mounted, /)\n--\n\n"
+                       "Sets who is asked: a tuple of custom routers, and a tuple of\n"
+                       "(segments of the mount point, tuple of routers).");
+
+static PyObject *
+mounts_plan(mounts_object *self, PyObject *args)
+{
+    PyObject *customs, *mounted;
+    gr_state *state = gr_state_by(Py_TYPE(self));
+    if (state == NULL ||
+        !PyArg_ParseTuple(args, "O!O!:_plan", &PyTuple_Type, &customs, &PyTuple_Type, &mounted))
+        return NULL;
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(customs); i++) {
+        if (!PyObject_TypeCheck(PyTuple_GET_ITEM(customs, i), state->router_type)) {
+            PyErr_SetString(PyExc_TypeError, "a custom router must be a Router");
+            return NULL;
+        }
+    }
+    PyObject *table = mount_table(state, mounted);
+    if (table == NULL)
+        return NULL;
+    PyObject *plan = PyTuple_Pack(2, customs, table);
+    Py_DECREF(table);
+    if (plan == NULL)
+        return NULL;
+    Py_XSETREF(self->plan, plan);
+    Py_RETURN_NONE;
+}
+
+static int
+mounts_traverse(mounts_object *self, visitproc visit, void *arg)
+{
+    Py_VISIT(Py_TYPE(self));
+    Py_VISIT(self->plan);
+    return 0;
+}
+
+static int
+mounts_clear(mounts_object *self)
+{
+    Py_CLEAR(self->plan);
+    return 0;
+}
+
+static void
+mounts_dealloc(mounts_object *self)
+{
+    PyTypeObject *type = Py_TYPE(self);
+    PyObject_GC_UnTrack(self);
+    (void)mounts_clear(self);
+    type->tp_free(self);
+    Py_DECREF(type);
+}
+
+static PyMethodDef mounts_methods[] = {
+    {"route", (PyCFunction)mounts_route, METH_O, route_doc},
+    {"_plan", (PyCFunction)mounts_plan, METH_VARARGS, plan_doc},
+    {NULL},
+};
+
+PyDoc_STRVAR(mounts_doc, "MountsBase()\n--\n\nThe tree of mounted routers; see Mounts.");
+
+static PyType_Slot mounts_slots[] = {
+    {Py_tp_doc, (void *)mounts_doc},
+    {Py_tp_new, PyType_GenericNew},
+    {Py_tp_dealloc, mounts_dealloc},
+    {Py_tp_traverse, mounts_traverse},
+    {Py_tp_clear, mounts_clear},
+    {Py_tp_methods, mounts_methods},
+    {0, NULL},
+};
+
+static PyType_Spec mounts_spec = {
+    .name = "guava_router._core.MountsBase",
+    .basicsize = sizeof(mounts_object),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC,
+    .slots = mounts_slots,
+};
+
+int
+gr_mounts_register(PyObject *module)
+{
+    gr_state *state = gr_state_of(module);
+    state->mounts_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &mounts_spec, NULL);
+    return state->mounts_type == NULL ? -1 : PyModule_AddType(module, state->mounts_type);
+}

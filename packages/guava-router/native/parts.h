@@ -1,0 +1,133 @@
+/* parts.h: the index of this folder, and what crosses its files.
+ *
+ *   tree.c      the segment tree: text in, node numbers out; knows nothing of Python
+ *   endpoint.c  Endpoint: the action that a handler names, one object for all requests
+ *   handler.c   Handler: an endpoint with the arguments of one request
+ *   table.c     Table: an immutable tree whose nodes answer with handlers
+ *   router.c    RouterBase: a mount point and a table
+ *   mounts.c    MountsBase: the tree of mounted routers
+ *   beneath.c   open_beneath: opens a file that is certainly inside a directory
+ *   module.c    registers them all
+ */
+#ifndef GUAVA_ROUTER_PARTS_H
+#define GUAVA_ROUTER_PARTS_H
+
+#include <Python.h>
+
+#include <stdbool.h>
+
+typedef struct {
+    PyTypeObject *endpoint_type;
+    PyTypeObject *handler_type;
+    PyTypeObject *table_type;
+    PyTypeObject *router_type;
+    PyTypeObject *mounts_type;
+    PyObject *router_route; /* RouterBase.route: a class that has another one routes by itself */
+    PyObject *name_compile;
+    PyObject *name_method;
+    PyObject *name_path;
+    PyObject *name_route;
+    PyObject *root; /* "/" */
+    PyObject *empty_args;
+} gr_state;
+
+extern struct PyModuleDef gr_module;
+
+static inline gr_state *
+gr_state_of(PyObject *module)
+{
+    return (gr_state *)PyModule_GetState(module);
+}
+
+/* For methods of types that may have subclasses in Python. NULL with TypeError. */
+static inline gr_state *
+gr_state_by(PyTypeObject *type)
+{
+    PyObject *module = PyType_GetModuleByDef(type, &gr_module);
+    return module == NULL ? NULL : gr_state_of(module);
+}
+
+/* ---- Endpoint --------------------------------------------------------------------------------
+ */
+
+typedef struct {
+    PyObject_HEAD PyObject *package;
+    PyObject *module;
+    PyObject *controller;
+    PyObject *action;
+    PyObject *target;   /* the class, or None while it is only a name */
+    PyObject *function; /* what the class has under the action's name, or None */
+    PyObject *file;     /* str, or None */
+    PyObject *state;    /* a framework's own */
+    int line;
+    int min_args;
+    int max_args; /* -1: any number */
+} gr_endpoint;
+
+/* Takes new references to what it is given; `target` is a class or NULL. */
+PyObject *gr_endpoint_new(gr_state *state, PyObject *package, PyObject *module,
+                          PyObject *controller, PyObject *action, PyObject *target);
+
+/* ---- Handler ---------------------------------------------------------------------------------
+ */
+
+typedef struct {
+    PyObject_HEAD PyObject *endpoint; /* gr_endpoint */
+    PyObject *args;                   /* tuple */
+} gr_handler;
+
+/* Steals the reference to `args`, also when it fails. */
+PyObject *gr_handler_new(gr_state *state, PyObject *endpoint, PyObject *args);
+
+/* ---- Table -----------------------------------------------------------------------------------
+ */
+
+/* A request while it is matched: its method is read only if a route asks for it. */
+typedef struct {
+    gr_state *state;
+    PyObject *request;
+    PyObject *method; /* owned by whoever made the struct; NULL until it is read */
+} gr_ask;
+
+/* The answer for a path that starts with a slash, as a new reference in *result.
+ * 1: found. 0: no route. -1: an exception is set. */
+int gr_table_match(PyObject *table, gr_ask *ask, const char *path, Py_ssize_t n,
+                   PyObject **result);
+
+/* The answer (borrowed) of the deepest node on the way along `path`, and how many bytes of the
+ * path led there; NULL if there is none. */
+PyObject *gr_table_deepest(PyObject *table, const char *path, Py_ssize_t n, Py_ssize_t *used);
+
+/* ---- RouterBase ------------------------------------------------------------------------------
+ */
+
+typedef struct {
+    PyObject_HEAD PyObject *mount; /* str, "/" or without a slash at its end */
+    PyObject *table;               /* Table, or NULL until _compile() is called */
+    PyObject *fallback; /* called with (method, relative path) when the table has no answer */
+} gr_router;
+
+/* 1 if the path lies at or below the mount point; *rest is then the part behind it, "/" at least.
+ */
+int gr_router_relative(gr_router *self, const char *path, Py_ssize_t n, const char **rest,
+                       Py_ssize_t *rest_n);
+
+/* As gr_table_match, for the part of the path behind the mount point. */
+int gr_router_match(gr_router *self, gr_ask *ask, const char *rest, Py_ssize_t n,
+                    PyObject **result);
+
+/* Reads request.path: a new reference and its UTF-8 bytes. *bytes is NULL, without an exception,
+ * for text that has no UTF-8 form or does not start with a slash: it matches nothing. */
+PyObject *gr_request_path(gr_state *state, PyObject *request, const char **bytes, Py_ssize_t *n);
+
+/* ---- the module ------------------------------------------------------------------------------
+ */
+
+int gr_endpoint_register(PyObject *module);
+int gr_handler_register(PyObject *module);
+int gr_table_register(PyObject *module);
+int gr_router_register(PyObject *module);
+int gr_mounts_register(PyObject *module);
+int gr_beneath_register(PyObject *module);
+
+#endif

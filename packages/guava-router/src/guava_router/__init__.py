@@ -1,0 +1,52 @@
+"""URL routers for any Python web framework: tables, static files, MVC, REST."""
+
+from ._core import Endpoint, Handler, open_beneath
+from .actions import own_actions
+from .answers import AllowedMethods, Answer, MethodNotAllowed, NotFound, RedirectHandler
+from .conditional import http_date, is_not_modified
+from .content_types import content_type
+from .convention import ConventionRouter
+from .errors import ControllerImportError, HandlerNotFound, RouteConflict, RouteError
+from .files import StaticFile, StaticHandler
+from .listing import Listing
+from .mounts import Mounts
+from .mvc import MVCRouter
+from .resolve import resolve
+from .rest import RESTRouter
+from .router import RequestLike, Route, RouteList, Router
+from .static import StaticRouter
+
+__version__ = "1.0.0"
+
+__all__ = [
+    "AllowedMethods",
+    "Answer",
+    "ControllerImportError",
+    "ConventionRouter",
+    "Endpoint",
+    "Handler",
+    "HandlerNotFound",
+    "Listing",
+    "MVCRouter",
+    "MethodNotAllowed",
+    "Mounts",
+    "NotFound",
+    "RESTRouter",
+    "RedirectHandler",
+    "RequestLike",
+    "Route",
+    "RouteConflict",
+    "RouteError",
+    "RouteList",
+    "Router",
+    "StaticFile",
+    "StaticHandler",
+    "StaticRouter",
+    "__version__",
+    "content_type",
+    "http_date",
+    "is_not_modified",
+    "open_beneath",
+    "own_actions",
+    "resolve",
+]

@@ -1,0 +1,119 @@
+"""The native part of guava-router."""
+
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol, final, type_check_only
+
+@type_check_only
+class _Request(Protocol):
+    @property
+    def method(self) -> str: ...
+    @property
+    def path(self) -> str: ...
+
+@final
+class Endpoint:
+    """The action that a handler names: one object, shared by the handlers of all requests."""
+
+    def __new__(cls, package: str, module: str, controller: str, action: str) -> Endpoint: ...
+    @property
+    def package(self) -> str: ...
+    @property
+    def module(self) -> str: ...
+    @property
+    def controller(self) -> str: ...
+    @property
+    def cls(self) -> str: ...
+    @property
+    def action(self) -> str: ...
+    @property
+    def target(self) -> type | None: ...
+    @property
+    def function(self) -> Callable[..., Any] | None: ...
+    @property
+    def file(self) -> str | None: ...
+    @property
+    def line(self) -> int: ...
+    @property
+    def min_args(self) -> int: ...
+    @property
+    def max_args(self) -> int | None: ...
+    state: Any
+    def handler(self, args: Iterable[Any] = (), /) -> Handler: ...
+    def _bind(
+        self,
+        target: type,
+        function: Callable[..., Any],
+        file: str | None,
+        line: int,
+        min_args: int,
+        max_args: int,
+        /,
+    ) -> None: ...
+
+@final
+class Handler:
+    """Names the action that answers a request, and has its arguments."""
+
+    def __init__(
+        self,
+        package: str = ".",
+        module: str = ...,
+        controller: str | type = ...,
+        action: str = "index",
+        args: Iterable[Any] = (),
+        cls: str | type = ...,
+    ) -> None: ...
+    @property
+    def package(self) -> str: ...
+    @property
+    def module(self) -> str: ...
+    @property
+    def controller(self) -> str: ...
+    @property
+    def cls(self) -> str: ...
+    @property
+    def action(self) -> str: ...
+    @property
+    def args(self) -> tuple[Any, ...]: ...
+    @property
+    def endpoint(self) -> Endpoint: ...
+    def __eq__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+
+@final
+class Table:
+    """Routes, as an immutable tree."""
+
+    def __new__(
+        cls,
+        routes: Iterable[tuple[tuple[str | None, ...], str | None, object, int, int]],
+        *,
+        fold: bool = False,
+        loose_slash: bool = False,
+    ) -> Table: ...
+    def match(self, method: str, path: str, /) -> Any: ...
+
+class RouterBase:
+    """A mount point and a table; see Router."""
+
+    _mount: str
+    _table: Table | None
+    _fallback: Callable[[str, str], Any] | None
+    def __new__(cls, *args: Any, **kwargs: Any) -> RouterBase: ...
+    def route(self, req: _Request, /) -> Any: ...
+    def relative(self, path: str, /) -> str | None: ...
+
+class MountsBase:
+    """The tree of mounted routers; see Mounts."""
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> MountsBase: ...
+    def route(self, req: _Request, /) -> tuple[Any, Any] | None: ...
+    def _plan(
+        self,
+        customs: tuple[RouterBase, ...],
+        mounted: tuple[tuple[tuple[str, ...], tuple[RouterBase, ...]], ...],
+        /,
+    ) -> None: ...
+
+def open_beneath(root_fd: int, path: str, follow_symlinks: bool = False, /) -> int: ...
+def _open_walking(root_fd: int, path: str, follow_symlinks: bool = False, /) -> int: ...

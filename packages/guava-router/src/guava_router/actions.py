@@ -1,0 +1,91 @@
+"""Actions: which methods of a class a URL may reach, and how many arguments they take."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+from ._core import Endpoint
+from .errors import RouteError
+
+Function = Callable[..., Any]
+_POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+
+
+class Arity(NamedTuple):
+    low: int
+    high: int  # -1: any number
+    names: tuple[str, ...]  # of the arguments that have one, in order
+
+    def pattern(self, n: int | None = None) -> str:
+        """ "/{post_id}/{page?}/{rest...}"; with n only that many, none of them optional."""
+        if n is not None:
+            return "".join("/{" + self.name(i) + "}" for i in range(n))
+        parts = [
+            "/{" + name + ("}" if i < self.low else "?}") for i, name in enumerate(self.names)
+        ]
+        return "".join([*parts, "/{...}"] if self.high < 0 else parts)
+
+    def name(self, i: int) -> str:
+        return self.names[i] if i < len(self.names) else f"arg{i + 1}"
+
+
+def place(function: Function) -> tuple[str | None, int]:
+    """Where a function is written: file and line; (None, 0) if it has no source."""
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    return (code.co_filename, code.co_firstlineno) if code is not None else (None, 0)
+
+
+def arity(function: Function, what: str) -> Arity:
+    """What a method takes after self.
+
+    Raises RouteError if a URL could never call it; `what` names it in the message.
+    """
+    try:
+        parameters = list(inspect.signature(function).parameters.values())
+    except (TypeError, ValueError):
+        return Arity(0, -1, ())
+    if not parameters or parameters[0].kind not in (
+        *_POSITIONAL,
+        inspect.Parameter.VAR_POSITIONAL,
+    ):
+        raise RouteError(f"{what} takes no self, so it cannot be an action")
+    if parameters[0].kind in _POSITIONAL:
+        parameters = parameters[1:]
+    named = [p for p in parameters if p.kind in _POSITIONAL]
+    for p in parameters:
+        if p.kind is inspect.Parameter.KEYWORD_ONLY and p.default is p.empty:
+            raise RouteError(f"{what} needs the keyword argument {p.name}, which no URL can give")
+    open_end = any(p.kind is inspect.Parameter.VAR_POSITIONAL for p in parameters)
+    low = sum(p.default is p.empty for p in named)
+    return Arity(low, -1 if open_end else len(named), tuple(p.name for p in named))
+
+
+def own_actions(cls: type, base: type) -> Iterator[tuple[str, Function]]:
+    """The public methods that a class itself defines, in order.
+
+    Not what it inherits, not what `base` has under the same name (its hooks and helpers stay out
+    of reach when they are overridden), no names with a leading underscore, no properties, class
+    methods, static methods or inner classes.
+    """
+    for name, value in vars(cls).items():
+        if name.startswith("_") or hasattr(base, name) or isinstance(value, type):
+            continue
+        if callable(value) and hasattr(value, "__get__") and not isinstance(value, staticmethod):
+            yield name, value
+
+
+def bind(endpoint: Endpoint, cls: type, function: Function) -> Arity:
+    """Fills an endpoint with what its names stand for."""
+    file, line = place(function)
+    found = arity(function, describe(cls, endpoint.action, function))
+    endpoint._bind(cls, function, file, line, found.low, found.high)
+    return found
+
+
+def describe(cls: type, action: str, function: Function) -> str:
+    """file:line: module.Class.action"""
+    file, line = place(function)
+    prefix = f"{file}:{line}: " if file else ""
+    return f"{prefix}{cls.__module__}.{cls.__qualname__}.{action}"

@@ -1,0 +1,50 @@
+"""The media type of a file by its name: the same on every system, whatever lies in /etc."""
+
+from __future__ import annotations
+
+import mimetypes
+
+UNKNOWN = "application/octet-stream"
+
+# What the standard library's table lacks or has outdated (RFC 9239 for JavaScript).
+_WEB = {
+    ".avif": "image/avif",
+    ".css": "text/css",
+    ".gz": "application/gzip",
+    ".htm": "text/html",
+    ".html": "text/html",
+    ".ico": "image/x-icon",
+    ".js": "text/javascript",
+    ".json": "application/json",
+    ".map": "application/json",
+    ".md": "text/markdown",
+    ".mjs": "text/javascript",
+    ".mp4": "video/mp4",
+    ".otf": "font/otf",
+    ".pdf": "application/pdf",
+    ".svg": "image/svg+xml",
+    ".ttf": "font/ttf",
+    ".txt": "text/plain",
+    ".wasm": "application/wasm",
+    ".webm": "video/webm",
+    ".webmanifest": "application/manifest+json",
+    ".webp": "image/webp",
+    ".woff": "font/woff",
+    ".woff2": "font/woff2",
+    ".xml": "text/xml",
+    ".zip": "application/zip",
+}
+# A file is sent as it lies there, so "a.tar.gz" is a gzip file and not a tar file in transit.
+_PACKED = {"gzip": "application/gzip", "bzip2": "application/x-bzip2", "xz": "application/x-xz"}
+_STANDARD = mimetypes.MimeTypes(filenames=())
+
+
+def content_type(name: str) -> str:
+    """The Content-Type of a file name; text is UTF-8."""
+    dot = name.rfind(".")
+    suffix = name[dot:].lower() if dot > 0 else ""
+    found = _WEB.get(suffix)
+    if found is None:
+        guessed, packed = _STANDARD.guess_type("x" + suffix)
+        found = _PACKED.get(packed, UNKNOWN) if packed else guessed or UNKNOWN
+    return found + "; charset=utf-8" if found.startswith("text/") else found

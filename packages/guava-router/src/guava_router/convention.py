@@ -1,0 +1,221 @@
+"""ConventionRouter: what MVCRouter and RESTRouter share, routes that follow from a package."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from types import ModuleType
+from typing import Any, NamedTuple
+
+from . import modules, patterns
+from ._core import Endpoint, Handler
+from .actions import Arity, Function, bind
+from .errors import RouteConflict, RouteError
+from .router import Route, RouteList, Router
+
+logger = logging.getLogger("guava_router")
+
+
+class Part(NamedTuple):
+    """A module of the package; a package in it has parts of its own."""
+
+    package: str  # the dotted name of the package around, or "."
+    name: str
+    controller: type | None
+    parts: tuple[Part, ...]
+
+    @property
+    def full_name(self) -> str:
+        return self.name if self.package == "." else f"{self.package}.{self.name}"
+
+
+class Planned(NamedTuple):
+    """A route before it is put into the table."""
+
+    segments: patterns.Segments
+    method: str | None
+    answer: object
+    low: int
+    high: int
+    pattern: str | None  # for the listing; None: not listed
+    where: str
+
+
+def _controller_of(module: ModuleType, name: str, base: type) -> type | None:
+    """The module's class by the convention, if it is the module's own and derives from base."""
+    cls = vars(module).get(modules.controller_name(name))
+    if not isinstance(cls, type) or cls.__module__ != module.__name__ or cls is base:
+        return None
+    if not issubclass(cls, base):
+        logger.warning(
+            "%s (%s) is not routed to: it does not derive from %s.%s",
+            f"{cls.__module__}.{cls.__qualname__}",
+            module.__file__,
+            base.__module__,
+            base.__qualname__,
+        )
+        return None
+    return cls
+
+
+def _parts_of(package: ModuleType, base: type) -> tuple[Part, ...]:
+    parts = []
+    for name, module in modules.public_modules(package):
+        inner = _parts_of(module, base) if hasattr(module, "__path__") else ()
+        parts.append(Part(package.__name__, name, _controller_of(module, name, base), inner))
+    return tuple(parts)
+
+
+def _parts_of_program(base: type) -> tuple[Part, ...]:
+    for folder in modules.program_folders():
+        parts = tuple(
+            Part(".", name, _controller_of(modules.load_file(name, file), name, base), ())
+            for name, file in modules.controller_files(folder)
+        )
+        if any(part.controller is not None for part in parts):
+            return parts
+    return ()
+
+
+class ConventionRouter(Router):
+    """Routes that follow from the modules, classes and methods of a package.
+
+    The package is imported and the table is built when the router is made. A dash in a URL stands
+    for an underscore in a name, and one slash at the end of a path does not count.
+    """
+
+    _loose_slash = True
+
+    def __init__(
+        self,
+        mount_point: str = "/",
+        package: str = ".",
+        session_store: Any = None,
+        base: type = object,
+    ) -> None:
+        super().__init__(None, mount_point, session_store)
+        if not isinstance(package, str):
+            raise TypeError(f"package must be a str, not {package!r}")
+        if not isinstance(base, type):
+            raise TypeError(f"base must be a class, not {base!r}")
+        self._package = package
+        self._base = base
+        if package == ".":
+            self._set_parts(_parts_of_program(base))
+            if not self._plan:
+                self._fallback = self._late
+        else:
+            self._set_parts(_parts_of(modules.load_package(package), base))
+
+    @property
+    def package(self) -> str:
+        """The dotted name of the package, or "." for the program's own folder."""
+        return self._package
+
+    @property
+    def base(self) -> type:
+        """The class that controllers derive from."""
+        return self._base
+
+    def routes(self) -> RouteList:
+        """What the router knows, to be read or printed: method, pattern, action, file and line."""
+        listed = RouteList(
+            Route(p.method, patterns.join(self._mount, p.pattern), p.answer, p.where)
+            for p in self._plan.values()
+            if p.pattern is not None
+        )
+        listed.extend(super().routes())
+        return listed
+
+    def exclude(self, package: str) -> None:
+        """Leaves out a package inside of this router's: it has a router of its own."""
+        self._set_parts(_without(self._parts, package))
+
+    # ---- for subclasses -------------------------------------------------------------------------
+
+    def _planned(self, parts: tuple[Part, ...]) -> Iterator[Planned]:
+        raise NotImplementedError
+
+    def _by_name(self, method: str, segments: list[str]) -> Handler | None:
+        raise NotImplementedError
+
+    def _endpoint(self, part: Part, action: str, function: Function) -> tuple[Endpoint, Arity]:
+        assert part.controller is not None
+        endpoint = Endpoint(part.package, part.name, part.controller.__name__, action)
+        return endpoint, bind(endpoint, part.controller, function)
+
+    # ---- the plan -------------------------------------------------------------------------------
+
+    def _set_parts(self, parts: tuple[Part, ...]) -> None:
+        plan: dict[tuple[patterns.Segments, str | None], Planned] = {}
+        for planned in self._planned(parts):
+            key = (planned.segments, planned.method)
+            taken = plan.get(key)
+            if taken is not None:
+                path = "/" + "/".join(segment or "{}" for segment in planned.segments)
+                raise RouteConflict(
+                    f"two actions for {patterns.join(self._mount, path)}: "
+                    f"{_named(taken)} and {_named(planned)}"
+                )
+            plan[key] = planned
+        self._parts = parts
+        self._plan = plan
+        self._table = None
+        for path in self._patterns or {}:
+            self._check_free(path)
+
+    def _check_free(self, path: str) -> None:
+        super()._check_free(path)
+        segments = patterns.pattern_segments(path.replace("-", "_"), True)
+        for (taken, _), planned in self._plan.items() if hasattr(self, "_plan") else ():
+            if taken == segments:
+                raise RouteConflict(f"{path!r} is taken by {_named(planned)}")
+
+    def _table_routes(self) -> list[tuple[patterns.Segments, str | None, object, int, int]]:
+        planned = [tuple(p[:5]) for p in self._plan.values()]
+        return [*planned, *super()._table_routes()]  # type: ignore[list-item]
+
+    # ---- before there is any controller ---------------------------------------------------------
+
+    def _late(self, method: str, path: str) -> object:
+        """Asked while the program's folder has no controller that could make a table.
+
+        If the module that a URL names is there by now, the table is made. If not, the convention
+        still names a handler; resolve() finds nothing for it.
+        """
+        segments = path[1:].removesuffix("/").split("/") if path != "/" else []
+        handler = None if "" in segments else self._by_name(method, segments)
+        if handler is None:
+            return None
+        if any(
+            (folder / f"{handler.module}.py").is_file() for folder in modules.program_folders()
+        ):
+            self._set_parts(_parts_of_program(self._base))
+            if self._plan:
+                self._fallback = None
+            self._compile()
+            assert self._table is not None
+            return self._table.match(method, path)
+        return handler
+
+
+def _named(planned: Planned) -> str:
+    if isinstance(planned.answer, Handler):
+        h = planned.answer
+        return f"{h.package}/{h.module}: {h.controller}.{h.action} ({planned.where})"
+    return planned.where
+
+
+def _without(parts: tuple[Part, ...], package: str) -> tuple[Part, ...]:
+    return tuple(
+        part._replace(parts=_without(part.parts, package))
+        for part in parts
+        if part.full_name != package
+    )
+
+
+def check_arity(found: Arity, n: int, what: str) -> None:
+    """Raises RouteError if an action does not take exactly as many arguments as its URL has."""
+    if n < found.low or (found.high >= 0 and n > found.high):
+        takes = str(found.low) if found.low == found.high else f"at least {found.low}"
+        raise RouteError(f"{what} must take {n} arguments after self, but takes {takes}")

@@ -1,0 +1,160 @@
+"""StaticHandler and StaticFile: a file as an answer, opened once, described by what was opened."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+from .conditional import http_date, is_not_modified
+from .content_types import content_type
+
+_CHUNK = 65536
+
+
+class StaticFile:
+    """An open regular file and what its answer says. It owns the descriptor until detach() or
+    close().
+
+    fd: the descriptor, -1 when it is closed. size: bytes. mtime: seconds since 1970, a float.
+    etag: a strong entity tag (RFC 9110, section 8.8.3). last_modified: an HTTP date.
+    content_type: the media type. headers: all of these as (name, value) pairs, with the length.
+    """
+
+    __slots__ = ("content_type", "etag", "fd", "last_modified", "mtime", "size")
+
+    fd: int
+    size: int
+    mtime: float
+    content_type: str
+    etag: str
+    last_modified: str
+
+    def __init__(self, fd: int, content_type: str) -> None:
+        """Takes over the descriptor, also if it fails. OSError: it is no regular file."""
+        self.fd = fd
+        status = os.fstat(fd)
+        if not stat.S_ISREG(status.st_mode):
+            self.close()
+            raise OSError("not a regular file")
+        self.size = status.st_size
+        self.mtime = status.st_mtime
+        self.content_type = content_type
+        self.etag = f'"{status.st_ino:x}-{status.st_size:x}-{status.st_mtime_ns:x}"'
+        self.last_modified = http_date(status.st_mtime)
+
+    @property
+    def headers(self) -> tuple[tuple[str, str], ...]:
+        """The headers of a 200. A 304 takes those of not_modified_headers."""
+        return (
+            ("Content-Type", self.content_type),
+            ("Content-Length", str(self.size)),
+            *self.not_modified_headers,
+        )
+
+    @property
+    def not_modified_headers(self) -> tuple[tuple[str, str], ...]:
+        """The headers of a 304 (RFC 9110, section 15.4.5)."""
+        return (
+            ("ETag", self.etag),
+            ("Last-Modified", self.last_modified),
+            ("X-Content-Type-Options", "nosniff"),
+        )
+
+    def not_modified(
+        self, if_none_match: str | None = None, if_modified_since: str | None = None
+    ) -> bool:
+        """Whether a GET or HEAD with these request headers (None: absent) is answered with 304."""
+        return is_not_modified(self.etag, self.mtime, if_none_match, if_modified_since)
+
+    def read(self) -> bytes:
+        """The whole file, at most `size` bytes. EOFError if it has become shorter."""
+        parts = []
+        at = 0
+        while at < self.size:
+            data = os.pread(self.fd, min(_CHUNK, self.size - at), at)
+            if not data:
+                raise EOFError(f"the file ended after {at} of {self.size} bytes")
+            parts.append(data)
+            at += len(data)
+        return b"".join(parts)
+
+    def detach(self) -> int:
+        """Gives the descriptor away: who takes it closes it."""
+        fd, self.fd = self.fd, -1
+        return fd
+
+    def close(self) -> None:
+        """Closes the file; nothing if it is closed."""
+        fd = self.detach()
+        if fd >= 0:
+            os.close(fd)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        # A request that ends between routing and sending closes nothing itself.
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<StaticFile fd={self.fd} size={self.size} {self.content_type}>"
+
+
+class StaticHandler:
+    """Sends a file.
+
+    A StaticRouter returns it with the file open already. Made by hand, it takes a file that the
+    program chose, never one that a client named: StaticHandler("reports/2024.pdf").
+
+    filename: the path. content_type: the media type, by default from the name.
+    """
+
+    __slots__ = ("_again", "_file", "content_type", "filename")
+
+    filename: str
+    content_type: str
+
+    def __init__(self, filename: str | os.PathLike[str], content_type: str | None = None) -> None:
+        self.filename = os.fspath(filename)
+        self.content_type = content_type or _type_of(self.filename)
+        self._file: StaticFile | None = None
+        self._again: Callable[[], int] = self._open_by_name
+
+    @classmethod
+    def opened(cls, filename: str, fd: int, again: Callable[[], int]) -> StaticHandler:
+        """A handler of a file that is open; `again` opens it another time. Takes over fd."""
+        self = cls.__new__(cls)
+        self.filename = filename
+        self.content_type = _type_of(filename)
+        self._again = again
+        self._file = StaticFile(fd, self.content_type)
+        return self
+
+    def open(self) -> StaticFile:
+        """The file; the caller closes it. Each call gives one of its own.
+
+        Raises OSError (FileNotFoundError, PermissionError...) if it cannot be opened now.
+        """
+        file, self._file = self._file, None
+        return file if file is not None else StaticFile(self._again(), self.content_type)
+
+    def _open_by_name(self) -> int:
+        return os.open(self.filename, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
+
+    def __repr__(self) -> str:
+        return f"StaticHandler({self.filename!r})"
+
+
+def _type_of(filename: str) -> str:
+    return content_type(os.path.basename(filename))

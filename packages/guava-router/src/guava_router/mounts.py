@@ -1,0 +1,109 @@
+"""Mounts: the routers of an application, as a tree of mount points."""
+
+from __future__ import annotations
+
+from . import patterns
+from ._core import MountsBase, RouterBase
+from .convention import ConventionRouter
+from .errors import RouteConflict, RouteError
+from .router import RouteList, Router
+from .static import StaticRouter
+
+_BUILT_IN = (RouterBase.route, StaticRouter.route)
+
+
+def _is_custom(router: Router) -> bool:
+    """Whether the router's class has a route() of its own."""
+    return type(router).route not in _BUILT_IN
+
+
+def _rank(router: RouterBase) -> bool:
+    """Tables that somebody wrote go before conventions, to override single routes of them."""
+    return isinstance(router, (ConventionRouter, StaticRouter))
+
+
+class Mounts(MountsBase):
+    """Asks the right router.
+
+    route(req) returns (router, answer), or None if nobody answers:
+
+    1. Custom routers (subclasses with a route() of their own) whose mount point lies above the
+       path are asked first, in the order in which they were added. What such a router registered
+       counts as well, after its route().
+    2. Then the longest mount point above the path decides; shorter ones are not asked. A mount
+       point ends at a slash: "/static" has "/static" and "/static/a.css", not "/staticfoo".
+    3. Of several routers at that point, plain Routers go before the others, each kind in the order
+       of adding; the first that does not return None answers.
+
+    A package that has a router of its own is no longer part of the package around: with
+    MVCRouter(package="controllers") and RESTRouter("/api", "controllers.api"), the first does not
+    reach into controllers.api.
+
+    Raises TypeError for what is no Router, RouteError for one that is added twice, RouteConflict
+    if two conventions at one mount point have a URL in common.
+    """
+
+    def __init__(self, *routers: Router) -> None:
+        self._routers: list[Router] = []
+        self.add(*routers)
+
+    @property
+    def routers(self) -> tuple[Router, ...]:
+        """The routers in the order in which they were added."""
+        return tuple(self._routers)
+
+    def add(self, *routers: Router) -> None:
+        """Mounts more routers. If one of them cannot be, none is."""
+        together = list(self._routers)
+        for router in routers:
+            if not isinstance(router, Router):
+                raise TypeError(f"a Router was expected, not {router!r}")
+            if any(router is other for other in together):
+                raise RouteError(f"{router!r} is mounted already")
+            # A subclass may have written its mount point as a class attribute.
+            router._mount = patterns.mount_point(router.mount_point)
+            together.append(router)
+        conventions = [r for r in together if isinstance(r, ConventionRouter)]
+        for router in conventions:
+            for other in conventions:
+                if other.package.startswith(router.package + "."):
+                    router.exclude(other.package)
+        _check_conflicts([r for r in conventions if not _is_custom(r)])
+        self._set(together)
+        self._routers = together
+
+    def routes(self) -> RouteList:
+        """The routes of all routers, in the order in which they were added."""
+        return RouteList(route for router in self._routers for route in router.routes())
+
+    def check(self) -> None:
+        """Resolves every registered handler; see Router.check()."""
+        for router in self._routers:
+            router.check()
+
+    def _set(self, routers: list[Router]) -> None:
+        points: dict[str, list[Router]] = {}
+        for router in routers:
+            if not _is_custom(router):
+                points.setdefault(router.mount_point, []).append(router)
+        self._plan(
+            tuple(router for router in routers if _is_custom(router)),
+            tuple(
+                (patterns.mount_segments(point), tuple(sorted(there, key=_rank)))
+                for point, there in points.items()
+            ),
+        )
+
+
+def _check_conflicts(routers: list[ConventionRouter]) -> None:
+    taken: dict[tuple[str, patterns.Segments, str | None], str] = {}
+    for router in routers:
+        for (segments, method), planned in router._plan.items():
+            key = (router.mount_point, segments, method)
+            if key in taken:
+                path = "/" + "/".join(segment or "{}" for segment in segments)
+                raise RouteConflict(
+                    f"two routers for {patterns.join(router.mount_point, path)}: "
+                    f"{taken[key]} and {planned.where}"
+                )
+            taken[key] = planned.where

@@ -1,6 +1,5 @@
-/* cookie.c: Cookie, what a Set-Cookie field says (RFC 6265, 4.1), and the reading of a request's
- * Cookie fields. A Cookie is checked when it is made and cannot be changed, so whatever has one
- * can send it. */
+/* cookie.c: Cookie, what a Set-Cookie field says (RFC 6265, 4.1). A Cookie is checked when it is
+ * made and cannot be changed, so whatever has one can send it. */
 #include "types/parts.h"
 
 #include <structmember.h>
@@ -35,8 +34,7 @@ static const char *const param_names[GH_COOKIE_PARAMS] = {
 
 const gh_signature gh_cookie_signature = {"Cookie", param_names, GH_COOKIE_PARAMS, 2, 1};
 
-/* ---- checks
- * ------------------------------------------------------------------------------------------ */
+/* ---- checks -------------------------------------------------------------------------------- */
 
 static int
 set_name(cookie *self, PyObject *name)
@@ -239,8 +237,7 @@ fill(cookie *self, PyObject *const *values)
     return check_together(self);
 }
 
-/* ---- rendering
- * ----------------------------------------------------------------------------------------- */
+/* ---- rendering ----------------------------------------------------------------------------- */
 
 static char *
 put(char *out, const char *text, size_t n)
@@ -328,72 +325,7 @@ cookie_str(PyObject *op)
     return str;
 }
 
-/* ---- reading
- * ----------------------------------------------------------------------------------------------
- */
-
-/* UTF-8 as scripts in browsers write it, else latin-1, so that no byte is lost. */
-static PyObject *
-cookie_text(const char *base, size_t n)
-{
-    PyObject *str = PyUnicode_DecodeUTF8(base, (Py_ssize_t)n, NULL);
-    if (str != NULL || !PyErr_ExceptionMatches(PyExc_UnicodeDecodeError))
-        return str;
-    PyErr_Clear();
-    return gh_latin1(base, n);
-}
-
-static PyObject *
-unescaped_text(gh_text value)
-{
-    char *plain = PyMem_Malloc(value.len);
-    if (plain == NULL)
-        return PyErr_NoMemory();
-    PyObject *str = cookie_text(plain, gh_cookie_unescape(value.base, value.len, plain));
-    PyMem_Free(plain);
-    return str;
-}
-
-static int
-add_cookie(PyObject *dict, gh_text name, gh_text value, bool quoted)
-{
-    bool escaped = quoted && value.len > 0 && memchr(value.base, '\\', value.len) != NULL;
-    PyObject *key = cookie_text(name.base, name.len);
-    PyObject *text = escaped ? unescaped_text(value) : cookie_text(value.base, value.len);
-    int result = -1;
-    if (key != NULL && text != NULL && PyDict_SetDefault(dict, key, text) != NULL)
-        result = 0;
-    Py_XDECREF(key);
-    Py_XDECREF(text);
-    return result;
-}
-
-PyObject *
-gh_cookies_parse(const gh_fields *fields)
-{
-    PyObject *dict = PyDict_New();
-    int left = GH_MAX_COOKIES;
-    for (uint32_t i = 0; dict != NULL && i < fields->n; i++) {
-        const gh_field *field = &fields->at[i];
-        if (!gh_same_name(field->name.base, field->name.len, "cookie", 6))
-            continue;
-        gh_text rest = {field->value.base, field->value.len};
-        gh_text name;
-        gh_text value;
-        bool quoted;
-        while (left > 0 && gh_cookie_next(&rest, &name, &value, &quoted)) {
-            left--;
-            if (add_cookie(dict, name, value, quoted) < 0) {
-                Py_CLEAR(dict);
-                break;
-            }
-        }
-    }
-    return dict;
-}
-
-/* ---- new, dealloc
- * ------------------------------------------------------------------------------------------- */
+/* ---- new, dealloc -------------------------------------------------------------------------- */
 
 static PyObject *
 make(PyTypeObject *type, PyObject *const *values)
@@ -434,9 +366,7 @@ cookie_dealloc(PyObject *op)
     Py_DECREF(type);
 }
 
-/* ---- methods
- * --------------------------------------------------------------------------------------------------
- */
+/* ---- methods ------------------------------------------------------------------------------- */
 
 static PyObject *
 cookie_render(PyObject *op, PyObject *Py_UNUSED(ignored))

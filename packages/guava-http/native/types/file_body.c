@@ -17,8 +17,7 @@ typedef struct {
 
 enum { FILE_, OFFSET, LENGTH, OWN, PARAMS };
 
-/* ---- helpers
- * ---------------------------------------------------------------------------------------- */
+/* ---- helpers ------------------------------------------------------------------------------- */
 
 static int
 open_path(PyObject *path)
@@ -125,8 +124,7 @@ gh_file_body_get(PyObject *object, int *fd, int64_t *offset, int64_t *length)
     return 0;
 }
 
-/* ---- new, dealloc
- * ------------------------------------------------------------------------------------- */
+/* ---- new, dealloc -------------------------------------------------------------------------- */
 
 static PyObject *
 file_body_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
@@ -163,8 +161,7 @@ file_body_dealloc(PyObject *op)
     Py_DECREF(type);
 }
 
-/* ---- methods
- * --------------------------------------------------------------------------------------------- */
+/* ---- methods ------------------------------------------------------------------------------- */
 
 static PyObject *
 file_body_close(PyObject *op, PyObject *Py_UNUSED(ignored))

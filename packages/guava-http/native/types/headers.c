@@ -1,190 +1,34 @@
 /* headers.c: Headers, the fields of a response: a mutable, case-insensitive mapping that may have
- * several values for one name. The fields are kept as the very bytes that will be sent, so a
- * response's head is rendered by one memcpy; the array of slices over them is the index. */
+ * several values for one name. */
 #include "types/parts.h"
 
 #include <string.h>
 
-#include "core/cookies.h"
 #include "core/field.h"
-
-#define MAX_TEXT (64u << 20) /* slices count in 32 bits; nobody takes fields of this size */
 
 typedef struct {
     PyObject_HEAD gh_types *types;
-    gh_fields fields; /* fields.at is `index` */
-    gh_field *index;
-    uint32_t index_cap;
-    char *text;
-    size_t len;
-    size_t cap;
+    gh_field_text lines;
 } headers;
 
-/* ---- the text and its index
- * -------------------------------------------------------------------------- */
+/* ---- for the other types ------------------------------------------------------------------- */
 
 const gh_fields *
 gh_headers_fields(PyObject *op)
 {
-    return &((headers *)op)->fields;
+    return &((headers *)op)->lines.fields;
 }
 
-gh_text
-gh_headers_text(PyObject *op)
+gh_field_text *
+gh_headers_lines(PyObject *op)
 {
-    headers *self = (headers *)op;
-    return (gh_text){self->text, self->len};
+    return &((headers *)op)->lines;
 }
 
-static int
-grow_text(headers *self, size_t more)
-{
-    if (self->cap - self->len >= more)
-        return 0;
-    if (more > MAX_TEXT || self->len + more > MAX_TEXT) {
-        PyErr_SetString(PyExc_ValueError, "header fields of more than 64 MiB");
-        return -1;
-    }
-    size_t cap = self->cap * 2 > self->len + more ? self->cap * 2 : self->len + more;
-    char *text = PyMem_Malloc(cap);
-    if (text == NULL) {
-        PyErr_NoMemory();
-        return -1;
-    }
-    for (uint32_t i = 0; i < self->fields.n; i++) {
-        self->index[i].name.base = text + (self->index[i].name.base - self->text);
-        self->index[i].value.base = text + (self->index[i].value.base - self->text);
-    }
-    if (self->len > 0)
-        memcpy(text, self->text, self->len);
-    PyMem_Free(self->text);
-    self->text = text;
-    self->cap = cap;
-    return 0;
-}
-
-static int
-grow_index(headers *self)
-{
-    if (self->fields.n < self->index_cap)
-        return 0;
-    uint32_t cap = self->index_cap == 0 ? 8 : self->index_cap * 2;
-    gh_field *index = PyMem_Realloc(self->index, cap * sizeof(gh_field));
-    if (index == NULL) {
-        PyErr_NoMemory();
-        return -1;
-    }
-    self->index = index;
-    self->fields.at = index;
-    self->index_cap = cap;
-    return 0;
-}
-
-int
-gh_headers_add(PyObject *op, gh_text name, gh_text value)
-{
-    headers *self = (headers *)op;
-    if (grow_index(self) < 0 || grow_text(self, name.len + value.len + 4) < 0)
-        return -1;
-    char *at = self->text + self->len;
-    memcpy(at, name.base, name.len);
-    memcpy(at + name.len, ": ", 2);
-    memcpy(at + name.len + 2, value.base, value.len);
-    memcpy(at + name.len + 2 + value.len, "\r\n", 2);
-    self->index[self->fields.n++] = (gh_field){
-        .name = {at, (uint32_t)name.len},
-        .value = {at + name.len + 2, (uint32_t)value.len},
-    };
-    self->len += name.len + value.len + 4;
-    return 0;
-}
-
-/* Closes the gap that field i leaves. */
-static void
-remove_at(headers *self, uint32_t i)
-{
-    char *start = (char *)self->index[i].name.base;
-    size_t size = (size_t)self->index[i].name.len + self->index[i].value.len + 4;
-    memmove(start, start + size, (size_t)(self->text + self->len - start) - size);
-    self->len -= size;
-    self->fields.n--;
-    for (uint32_t after = i; after < self->fields.n; after++) {
-        self->index[after] = self->index[after + 1];
-        self->index[after].name.base -= size;
-        self->index[after].value.base -= size;
-    }
-}
-
-int
-gh_headers_remove(PyObject *op, gh_text name)
-{
-    headers *self = (headers *)op;
-    int removed = 0;
-    for (uint32_t i = self->fields.n; i-- > 0;) {
-        gh_slice found = self->index[i].name;
-        if (gh_same_name(found.base, found.len, name.base, name.len)) {
-            remove_at(self, i);
-            removed++;
-        }
-    }
-    return removed;
-}
-
-/* ---- Set-Cookie
- * --------------------------------------------------------------------------------------- */
-
-static gh_text
-cookie_attribute(gh_slice cookie, const char *name)
-{
-    gh_text rest = {cookie.base, cookie.len};
-    gh_text found;
-    gh_text value;
-    bool quoted;
-    bool first = true;
-    while (gh_cookie_next(&rest, &found, &value, &quoted)) {
-        if (!first && gh_same_name(found.base, found.len, name, strlen(name)))
-            return value;
-        first = false;
-    }
-    return (gh_text){"", 0};
-}
-
-static bool
-same_text(gh_text a, gh_text b)
-{
-    return a.len == b.len && memcmp(a.base, b.base, a.len) == 0;
-}
-
-/* A browser keeps one cookie for each name, domain and path (RFC 6265, 5.3). */
-static bool
-replaces(gh_slice old, gh_slice new)
-{
-    const char *equals = memchr(new.base, '=', new.len);
-    size_t n = equals == NULL ? new.len : (size_t)(equals - new.base) + 1;
-    return old.len >= n && memcmp(old.base, new.base, n) == 0 &&
-           same_text(cookie_attribute(old, "domain"), cookie_attribute(new, "domain")) &&
-           same_text(cookie_attribute(old, "path"), cookie_attribute(new, "path"));
-}
-
-int
-gh_headers_add_cookie(PyObject *op, gh_text value)
-{
-    static const char name[] = "Set-Cookie";
-    headers *self = (headers *)op;
-    gh_slice new = {value.base, (uint32_t)value.len};
-    for (uint32_t i = self->fields.n; i-- > 0;) {
-        gh_field field = self->index[i];
-        if (gh_same_name(field.name.base, field.name.len, name, sizeof(name) - 1) &&
-            replaces(field.value, new))
-            remove_at(self, i);
-    }
-    return gh_headers_add(op, (gh_text){name, sizeof(name) - 1}, value);
-}
-
-/* ---- helpers
- * ------------------------------------------------------------------------------------------- */
+/* ---- helpers ------------------------------------------------------------------------------- */
 
 #define TYPES(op) (((headers *)(op))->types)
+#define LINES(op) (&((headers *)(op))->lines)
 
 static int
 add_objects(PyObject *op, PyObject *name, PyObject *value)
@@ -193,7 +37,7 @@ add_objects(PyObject *op, PyObject *name, PyObject *value)
     gh_text value_text;
     if (gh_field_name(name, &name_text) < 0 || gh_field_value(value, &value_text) < 0)
         return -1;
-    return gh_headers_add(op, name_text, value_text);
+    return gh_field_text_add(LINES(op), name_text, value_text);
 }
 
 static int
@@ -203,8 +47,7 @@ set_objects(PyObject *op, PyObject *name, PyObject *value)
     gh_text value_text;
     if (gh_field_name(name, &name_text) < 0 || gh_field_value(value, &value_text) < 0)
         return -1;
-    (void)gh_headers_remove(op, name_text);
-    return gh_headers_add(op, name_text, value_text);
+    return gh_field_text_set(LINES(op), name_text, value_text);
 }
 
 static int
@@ -230,20 +73,19 @@ update_all(PyObject *op, PyObject *source)
     const gh_fields *fields = gh_headers_fields(other);
     for (uint32_t i = 0; i < fields->n; i++) {
         gh_slice name = fields->at[i].name;
-        (void)gh_headers_remove(op, (gh_text){name.base, name.len});
+        (void)gh_field_text_remove(LINES(op), (gh_text){name.base, name.len});
     }
     int result = 0;
     for (uint32_t i = 0; result == 0 && i < fields->n; i++) {
         gh_field field = fields->at[i];
-        result = gh_headers_add(op, (gh_text){field.name.base, field.name.len},
-                                (gh_text){field.value.base, field.value.len});
+        result = gh_field_text_add(LINES(op), (gh_text){field.name.base, field.name.len},
+                                   (gh_text){field.value.base, field.value.len});
     }
     Py_DECREF(other);
     return result;
 }
 
-/* ---- new, dealloc, traverse, clear
- * ------------------------------------------------------------------------ */
+/* ---- new, dealloc, traverse, clear --------------------------------------------------------- */
 
 static PyObject *
 headers_alloc(PyTypeObject *type, gh_types *types)
@@ -284,8 +126,8 @@ headers_init(PyObject *op, PyObject *args, PyObject *kwargs)
     PyObject *source;
     if (gh_bind_tuple(&sig, args, kwargs, &source) < 0)
         return -1;
-    self->fields.n = 0;
-    self->len = 0;
+    self->lines.fields.n = 0;
+    self->lines.len = 0;
     return source == NULL || source == Py_None ? 0 : add_all(op, source);
 }
 
@@ -302,14 +144,12 @@ headers_dealloc(PyObject *op)
     headers *self = (headers *)op;
     PyTypeObject *type = Py_TYPE(op);
     PyObject_GC_UnTrack(op);
-    PyMem_Free(self->text);
-    PyMem_Free(self->index);
+    gh_field_text_free(&self->lines);
     type->tp_free(op);
     Py_DECREF(type);
 }
 
-/* ---- methods
- * --------------------------------------------------------------------------------------------- */
+/* ---- methods ------------------------------------------------------------------------------- */
 
 static PyObject *
 headers_subscript(PyObject *op, PyObject *name)
@@ -331,7 +171,7 @@ headers_ass_subscript(PyObject *op, PyObject *name, PyObject *value)
     gh_text text;
     if (gh_latin1_text(name, "a field name", &text) < 0)
         return -1;
-    if (gh_headers_remove(op, text) > 0)
+    if (gh_field_text_remove(LINES(op), text) > 0)
         return 0;
     PyErr_SetObject(PyExc_KeyError, name);
     return -1;
@@ -399,7 +239,7 @@ headers_pop(PyObject *op, PyObject *const *args, Py_ssize_t n_args, PyObject *kw
     if (value != NULL) {
         /* look_up() has read the same name. */
         (void)gh_latin1_text(values[0], "a field name", &text);
-        (void)gh_headers_remove(op, text);
+        (void)gh_field_text_remove(LINES(op), text);
     } else if (!PyErr_Occurred()) {
         PyErr_SetObject(PyExc_KeyError, values[0]);
     }
@@ -471,8 +311,8 @@ static PyObject *
 headers_clear(PyObject *op, PyObject *Py_UNUSED(ignored))
 {
     headers *self = (headers *)op;
-    self->fields.n = 0;
-    self->len = 0;
+    self->lines.fields.n = 0;
+    self->lines.len = 0;
     Py_RETURN_NONE;
 }
 

@@ -56,8 +56,7 @@ int gh_helpers_register(PyObject *module);
 /* Makes a type and adds it to the module under its name. */
 PyTypeObject *gh_add_type(PyObject *module, PyType_Spec *spec, PyTypeObject *base);
 
-/* ---- text.c: bytes and str -------------------------------------------------------------------
- */
+/* ---- text.c: bytes and str ----------------------------------------------------------------- */
 
 int gh_text_setup(gh_types *types);
 PyObject *gh_latin1(const char *base, size_t n);
@@ -76,8 +75,7 @@ int gh_field_value(PyObject *object, gh_text *text);
 /* Seconds since 1970 of an int, a float or a datetime (naive: in UTC), rounded down. */
 int gh_seconds(PyObject *object, int64_t *seconds);
 
-/* ---- bind.c: arguments -----------------------------------------------------------------------
- */
+/* ---- bind.c: arguments --------------------------------------------------------------------- */
 
 typedef struct {
     const char *function;
@@ -92,15 +90,13 @@ int gh_bind(const gh_signature *sig, PyObject *const *args, Py_ssize_t n_args, P
             PyObject **out);
 int gh_bind_tuple(const gh_signature *sig, PyObject *args, PyObject *kwargs, PyObject **out);
 
-/* ---- pairs.c: mappings and lists of pairs as arguments ----------------------------------------
- */
+/* ---- pairs.c: mappings and lists of pairs as arguments ------------------------------------- */
 
 /* A list of (name, value) tuples out of a mapping or an iterable of pairs; a value that is a list
  * or a tuple makes a pair for each of its items. */
 PyObject *gh_pairs(gh_types *types, PyObject *source, const char *what);
 
-/* ---- fields.c: reading an array of fields ------------------------------------------------------
- */
+/* ---- fields.c: reading an array of fields -------------------------------------------------- */
 
 typedef struct {
     const gh_field *at;
@@ -119,8 +115,25 @@ uint32_t gh_fields_count(const gh_fields *fields); /* distinct names */
 /* The fields of a Headers or a RequestHeaders, which must live on; NULL for anything else. */
 const gh_fields *gh_fields_of(gh_types *types, PyObject *object);
 
-/* ---- the types
- * ---------------------------------------------------------------------------------- */
+/* ---- field_text.c: fields to send ---------------------------------------------------------- */
+
+typedef struct {
+    gh_fields fields; /* fields.at is `index` */
+    gh_field *index;
+    uint32_t index_cap;
+    char *text; /* "Name: value\r\n"... */
+    size_t len;
+    size_t cap;
+} gh_field_text;
+
+/* Names and values have been checked. What fails leaves everything as it is. */
+int gh_field_text_add(gh_field_text *self, gh_text name, gh_text value);
+int gh_field_text_set(gh_field_text *self, gh_text name, gh_text value);
+int gh_field_text_add_cookie(gh_field_text *self, gh_text value); /* for the one it replaces */
+int gh_field_text_remove(gh_field_text *self, gh_text name);      /* how many there were */
+void gh_field_text_free(gh_field_text *self);
+
+/* ---- the types ----------------------------------------------------------------------------- */
 
 PyObject *gh_query_dict_parse(gh_types *types, const char *text, size_t n, int status);
 PyObject *gh_query_dict_from(gh_types *types, PyObject *source, const char *what);
@@ -128,11 +141,8 @@ PyObject *gh_query_dict_pairs(PyObject *self);
 
 PyObject *gh_headers_new(gh_types *types);
 PyObject *gh_headers_from(gh_types *types, PyObject *source);
-int gh_headers_add(PyObject *self, gh_text name, gh_text value);
-int gh_headers_remove(PyObject *self, gh_text name); /* how many, or -1 */
+gh_field_text *gh_headers_lines(PyObject *self);
 const gh_fields *gh_headers_fields(PyObject *self);
-gh_text gh_headers_text(PyObject *self);                  /* "Name: value\r\n"... */
-int gh_headers_add_cookie(PyObject *self, gh_text value); /* instead of the one it replaces */
 
 PyObject *gh_request_headers_new(gh_types *types, PyObject *request);
 const gh_fields *gh_request_headers_fields(PyObject *self);

@@ -11,8 +11,7 @@ typedef struct {
     PyObject *lists; /* {name: [values]} of the names with several values, or NULL */
 } query_dict;
 
-/* ---- helpers
- * --------------------------------------------------------------------------------------- */
+/* ---- helpers ------------------------------------------------------------------------------- */
 
 static int
 add_to_list(query_dict *self, PyObject *name, PyObject *before, PyObject *value)
@@ -156,8 +155,7 @@ gh_query_dict_pairs(PyObject *self)
     return pairs;
 }
 
-/* ---- new, dealloc, traverse, clear
- * ------------------------------------------------------------------ */
+/* ---- new, dealloc, traverse, clear --------------------------------------------------------- */
 
 static PyObject *
 query_dict_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
@@ -206,8 +204,7 @@ query_dict_dealloc(PyObject *op)
     Py_DECREF(type);
 }
 
-/* ---- methods
- * ------------------------------------------------------------------------------------------ */
+/* ---- methods ------------------------------------------------------------------------------- */
 
 static PyObject *
 query_dict_getlist(PyObject *self, PyObject *name)

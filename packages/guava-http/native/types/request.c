@@ -11,8 +11,7 @@
 
 #define FORM "application/x-www-form-urlencoded"
 
-/* ---- helpers
- * ---------------------------------------------------------------------------------------- */
+/* ---- helpers ------------------------------------------------------------------------------- */
 
 static gh_fields
 fields_of(const gh_request *self)
@@ -114,8 +113,7 @@ make_peer(gh_request *self)
     return self->peer_fn == NULL ? Py_NewRef(Py_None) : self->peer_fn(self->peer_arg);
 }
 
-/* ---- new, dealloc, traverse, clear
- * -------------------------------------------------------------------- */
+/* ---- new, dealloc, traverse, clear --------------------------------------------------------- */
 
 static PyObject *
 request_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
@@ -181,8 +179,7 @@ request_dealloc(PyObject *op)
     Py_DECREF(type);
 }
 
-/* ---- methods
- * --------------------------------------------------------------------------------------------- */
+/* ---- methods ------------------------------------------------------------------------------- */
 
 static PyObject *
 request_json(PyObject *op, PyObject *Py_UNUSED(ignored))
@@ -213,9 +210,7 @@ static PyMethodDef request_methods[] = {
     {NULL},
 };
 
-/* ---- getset
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- getset -------------------------------------------------------------------------------- */
 
 #define CACHED_GETTER(name)                                                                       \
     static PyObject *request_##name(PyObject *op, void *Py_UNUSED(closure))                       \

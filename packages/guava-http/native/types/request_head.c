@@ -97,8 +97,7 @@ gh_request_is_ours(PyObject *op)
     return Py_REFCNT(op) == 1 && ((gh_request *)op)->weak == NULL;
 }
 
-/* ---- copying
- * ------------------------------------------------------------------------------------------ */
+/* ---- copying ------------------------------------------------------------------------------- */
 
 typedef struct {
     const char *from;

@@ -9,8 +9,7 @@ typedef struct {
     gh_fields fields; /* where the request's were when last looked at */
 } request_headers;
 
-/* ---- helpers
- * --------------------------------------------------------------------------------------- */
+/* ---- helpers ------------------------------------------------------------------------------- */
 
 const gh_fields *
 gh_request_headers_fields(PyObject *op)
@@ -20,8 +19,7 @@ gh_request_headers_fields(PyObject *op)
     return &self->fields;
 }
 
-/* ---- new, dealloc, traverse, clear
- * ------------------------------------------------------------------ */
+/* ---- new, dealloc, traverse, clear --------------------------------------------------------- */
 
 PyObject *
 gh_request_headers_new(gh_types *types, PyObject *request)
@@ -60,8 +58,7 @@ request_headers_dealloc(PyObject *op)
     Py_DECREF(type);
 }
 
-/* ---- methods
- * ------------------------------------------------------------------------------------------ */
+/* ---- methods ------------------------------------------------------------------------------- */
 
 #define TYPES(op) (((request_headers *)(op))->types)
 

@@ -17,8 +17,7 @@ typedef struct {
     gh_text host;
 } pieces;
 
-/* ---- str to the bytes of a target
- * -------------------------------------------------------------------- */
+/* ---- str to the bytes of a target ---------------------------------------------------------- */
 
 /* Everything that a browser sends as it is (WHATWG URL): all of visible ASCII. */
 static const char visible[] = "!\"#$%&'()*+,/:;<=>?@[\\]^`{|}";
@@ -70,8 +69,7 @@ append_query(PyObject **target, PyObject *query)
     return result;
 }
 
-/* ---- the pieces
- * --------------------------------------------------------------------------------------- */
+/* ---- the pieces ---------------------------------------------------------------------------- */
 
 static int
 take_method(pieces *p, PyObject *method)
@@ -128,11 +126,10 @@ take_host(pieces *p, PyObject *host)
     }
     if (gh_fields_find(gh_headers_fields(p->headers), name.base, name.len) != NULL)
         return 0;
-    return gh_headers_add(p->headers, name, p->host);
+    return gh_field_text_add(gh_headers_lines(p->headers), name, p->host);
 }
 
-/* ---- the head
- * ------------------------------------------------------------------------------------------- */
+/* ---- the head ------------------------------------------------------------------------------ */
 
 static gh_slice
 put(char **at, const char *text, size_t n)
@@ -181,11 +178,11 @@ static int
 build_head(gh_request *self, const pieces *p)
 {
     const gh_fields *fields = gh_headers_fields(p->headers);
-    gh_text text = gh_headers_text(p->headers);
+    const gh_field_text *text = gh_headers_lines(p->headers);
     size_t url_len = (size_t)PyBytes_GET_SIZE(p->url);
     size_t path_len = p->path == NULL ? 0 : (size_t)PyBytes_GET_SIZE(p->path);
     size_t index_size = fields->n * sizeof(gh_field);
-    size_t size = p->method.len + url_len + path_len + p->host.len + text.len;
+    size_t size = p->method.len + url_len + path_len + p->host.len + text->len;
     if (size > UINT32_MAX / 2) {
         PyErr_SetString(PyExc_ValueError, "a request's head of more than 2 GiB");
         return -1;
@@ -203,11 +200,11 @@ build_head(gh_request *self, const pieces *p)
     self->head.target = put(&at, PyBytes_AS_STRING(p->url), url_len);
     gh_slice path = put(&at, p->path == NULL ? NULL : PyBytes_AS_STRING(p->path), path_len);
     gh_slice host = put(&at, p->host.base, p->host.len);
-    gh_slice moved = put(&at, text.base, text.len);
+    gh_slice moved = put(&at, text->text, text->len);
     for (uint32_t i = 0; i < fields->n; i++) {
         index[i] = fields->at[i];
-        index[i].name.base = moved.base + (fields->at[i].name.base - text.base);
-        index[i].value.base = moved.base + (fields->at[i].value.base - text.base);
+        index[i].name.base = moved.base + (fields->at[i].name.base - text->text);
+        index[i].value.base = moved.base + (fields->at[i].value.base - text->text);
     }
     self->head.fields = index;
     self->head.n_fields = fields->n;
@@ -225,8 +222,7 @@ build_head(gh_request *self, const pieces *p)
     return 0;
 }
 
-/* ---- what is not in the head
- * ------------------------------------------------------------------------------ */
+/* ---- what is not in the head --------------------------------------------------------------- */
 
 static int
 take_body(gh_request *self, PyObject *body)

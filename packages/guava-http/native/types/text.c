@@ -54,8 +54,7 @@ static const char *const known_names[] = {
     "user-agent",
 };
 
-/* ---- tables
- * -------------------------------------------------------------------------------------- */
+/* ---- tables -------------------------------------------------------------------------------- */
 
 static unsigned
 name_slot(const char *name, size_t n)
@@ -121,8 +120,7 @@ gh_name_str(gh_types *types, gh_slice name)
     return gh_latin1(name.base, name.len);
 }
 
-/* ---- to str
- * --------------------------------------------------------------------------------------- */
+/* ---- to str -------------------------------------------------------------------------------- */
 
 PyObject *
 gh_latin1(const char *base, size_t n)
@@ -151,8 +149,7 @@ gh_decoded(const char *base, size_t n, bool plus)
     return result;
 }
 
-/* ---- from str
- * -------------------------------------------------------------------------------------- */
+/* ---- from str ------------------------------------------------------------------------------ */
 
 int
 gh_latin1_text(PyObject *object, const char *what, gh_text *text)
@@ -202,8 +199,7 @@ gh_field_value(PyObject *object, gh_text *text)
     return 0;
 }
 
-/* ---- time
- * ------------------------------------------------------------------------------------------- */
+/* ---- time ---------------------------------------------------------------------------------- */
 
 static PyObject *
 datetime_seconds(PyObject *object)

@@ -26,8 +26,7 @@ gh_add_type(PyObject *module, PyType_Spec *spec, PyTypeObject *base)
     return (PyTypeObject *)type;
 }
 
-/* ---- RequestError
- * -------------------------------------------------------------------------------------- */
+/* ---- RequestError -------------------------------------------------------------------------- */
 
 /* The new exception keeps the one that is set as its cause, if there is one. */
 void
@@ -91,8 +90,7 @@ add_request_error(PyObject *module, gh_types *types)
                : PyModule_AddObjectRef(module, "RequestError", types->request_error);
 }
 
-/* ---- collections.abc
- * -------------------------------------------------------------------------------------- */
+/* ---- collections.abc ----------------------------------------------------------------------- */
 
 static int
 be_a(PyObject *abc, const char *name, PyTypeObject *type)
@@ -123,8 +121,7 @@ join_abc(gh_types *types)
     return result;
 }
 
-/* ---- the half of the module
- * ---------------------------------------------------------------------------------- */
+/* ---- the half of the module ---------------------------------------------------------------- */
 
 int
 gh_types_register(PyObject *module)

@@ -8,8 +8,7 @@
 #include "core/head.h"
 #include "core/reply.h"
 
-/* ---- Request ---------------------------------------------------------------------------------
- */
+/* ---- Request ------------------------------------------------------------------------------- */
 
 /* A Request over a head whose slices are borrowed; *head itself is copied. Until
  * gh_request_detach() or gh_request_reset() the bytes of the head, its array of fields (and the
@@ -48,8 +47,7 @@ void gh_request_reset(PyObject *request, const gh_head *head);
  * 0. */
 int gh_request_error_status(PyObject *module);
 
-/* ---- Response --------------------------------------------------------------------------------
- */
+/* ---- Response ------------------------------------------------------------------------------ */
 
 /* True for an instance of Response (or a subclass). */
 int gh_response_check(PyObject *module, PyObject *object);
@@ -62,8 +60,7 @@ int gh_response_check(PyObject *module, PyObject *object);
  * iterable of bytes or str, or a FileBody. 0, or -1. */
 int gh_response_reply(PyObject *response, gh_reply *reply, PyObject **body);
 
-/* ---- bodies ----------------------------------------------------------------------------------
- */
+/* ---- bodies -------------------------------------------------------------------------------- */
 
 /* True for an instance of FileBody. */
 int gh_file_body_check(PyObject *module, PyObject *object);

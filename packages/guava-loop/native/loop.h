@@ -44,8 +44,7 @@ typedef struct {
     PyObject *str_call_exception_handler; /* "call_exception_handler" */
     PyObject *format_callback_source;     /* asyncio.format_helpers._format_callback_source */
     PyObject *extract_stack;              /* asyncio.format_helpers.extract_stack */
-    PyObject *format_handle;              /* asyncio.base_events._format_handle */
-    PyObject *warn_slow;                  /* asyncio.log.logger.warning */
+    PyObject *base_events;                /* the module asyncio.base_events */
     struct gl_io_state *io;               /* io.c: the types and names of streams and steps */
 } gl_state;
 

@@ -19,18 +19,6 @@ import_from(PyObject **slot, const char *module, const char *name)
 }
 
 static int
-import_logger(gl_state *state)
-{
-    PyObject *logger;
-    if (import_from(&logger, "asyncio.log", "logger") < 0) {
-        return -1;
-    }
-    state->warn_slow = PyObject_GetAttrString(logger, "warning");
-    Py_DECREF(logger);
-    return state->warn_slow != NULL ? 0 : -1;
-}
-
-static int
 module_exec(PyObject *module)
 {
     gl_state *state = PyModule_GetState(module);
@@ -42,8 +30,7 @@ module_exec(PyObject *module)
     if (import_from(&state->format_callback_source, "asyncio.format_helpers",
                     "_format_callback_source") < 0 ||
         import_from(&state->extract_stack, "asyncio.format_helpers", "extract_stack") < 0 ||
-        import_from(&state->format_handle, "asyncio.base_events", "_format_handle") < 0 ||
-        import_logger(state) < 0) {
+        import_from(&state->base_events, "asyncio", "base_events") < 0) {
         return -1;
     }
     if (gl_handle_register(module, state) < 0 || gl_queue_register(module, state) < 0 ||
@@ -63,8 +50,7 @@ module_traverse(PyObject *module, visitproc visit, void *arg)
     Py_VISIT(state->queue_type);
     Py_VISIT(state->format_callback_source);
     Py_VISIT(state->extract_stack);
-    Py_VISIT(state->format_handle);
-    Py_VISIT(state->warn_slow);
+    Py_VISIT(state->base_events);
     return gl_io_state_traverse(state, visit, arg);
 }
 
@@ -79,8 +65,7 @@ module_clear(PyObject *module)
     Py_CLEAR(state->queue_type);
     Py_CLEAR(state->format_callback_source);
     Py_CLEAR(state->extract_stack);
-    Py_CLEAR(state->format_handle);
-    Py_CLEAR(state->warn_slow);
+    Py_CLEAR(state->base_events);
     Py_CLEAR(state->str_cancelled);
     Py_CLEAR(state->str_run);
     Py_CLEAR(state->str_context);

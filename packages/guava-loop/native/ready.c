@@ -67,7 +67,39 @@ run_one(gl_loop *loop, PyObject *handle)
     }
 }
 
-/* Debug mode: asyncio names callbacks that take longer than loop.slow_callback_duration. */
+/* Debug mode: asyncio names callbacks that take longer than loop.slow_callback_duration. 0, or -1
+ * with an exception set. */
+static int
+report_slow(gl_loop *loop, PyObject *handle, double taken)
+{
+    PyObject *events = loop->state->base_events;
+    PyObject *limit = NULL, *logger = NULL, *text = NULL, *result = NULL;
+    int status = -1;
+    limit = PyObject_GetAttrString((PyObject *)loop, "slow_callback_duration");
+    double seconds = limit != NULL ? PyFloat_AsDouble(limit) : -1.0;
+    if (PyErr_Occurred()) {
+        goto done;
+    }
+    if (taken < seconds) {
+        status = 0;
+        goto done;
+    }
+    logger = PyObject_GetAttrString(events, "logger");
+    text = PyObject_CallMethod(events, "_format_handle", "O", handle);
+    if (logger == NULL || text == NULL) {
+        goto done;
+    }
+    result = PyObject_CallMethod(logger, "warning", "sOd", "Executing %s took %.3f seconds", text,
+                                 taken);
+    status = result != NULL ? 0 : -1;
+done:
+    Py_XDECREF(limit);
+    Py_XDECREF(logger);
+    Py_XDECREF(text);
+    Py_XDECREF(result);
+    return status;
+}
+
 static void
 run_timed(gl_loop *loop, PyObject *handle)
 {
@@ -75,21 +107,8 @@ run_timed(gl_loop *loop, PyObject *handle)
     double start = gl_time();
     run_one(loop, handle);
     double taken = gl_time() - start;
-    Py_CLEAR(loop->current_handle);
-
-    PyObject *limit = PyObject_GetAttrString((PyObject *)loop, "slow_callback_duration");
-    double seconds = limit != NULL ? PyFloat_AsDouble(limit) : -1.0;
-    Py_XDECREF(limit);
-    if (!PyErr_Occurred() && taken >= seconds) {
-        PyObject *text = PyObject_CallOneArg(loop->state->format_handle, handle);
-        PyObject *result =
-            text != NULL ? PyObject_CallFunction(loop->state->warn_slow, "sOd",
-                                                 "Executing %s took %.3f seconds", text, taken)
-                         : NULL;
-        Py_XDECREF(text);
-        Py_XDECREF(result);
-    }
-    if (PyErr_Occurred()) {
+    Py_XSETREF(loop->current_handle, Py_NewRef(Py_None));
+    if (report_slow(loop, handle, taken) < 0) {
         gl_loop_error(loop, "Exception while a slow callback was reported", handle);
     }
 }

@@ -1,0 +1,1 @@
+"""The REST resources under /api: a module is a resource, its class's methods are the verbs."""

@@ -1,0 +1,1 @@
+"""The pages: a module is a controller, a public method of its class an address."""

@@ -1,0 +1,96 @@
+"""What all pages of the blog share: templates, who is signed in, tokens on forms, notices."""
+
+import hmac
+import secrets
+from datetime import datetime
+from pathlib import Path
+
+import jinja2
+from guava.controller import Controller
+from guava.response import HTTPError
+from markup import excerpt, to_html
+from markupsafe import Markup
+
+FOLDER = Path(__file__).parent
+
+POLICY = "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+
+templates = jinja2.Environment(
+    loader=jinja2.FileSystemLoader(FOLDER / "templates"),
+    autoescape=True,
+    undefined=jinja2.StrictUndefined,
+)
+templates.filters.update(
+    day=lambda moment: f"{moment:%B} {moment.day}, {moment.year}",
+    minute=lambda text: f"{datetime.fromisoformat(text):%Y-%m-%d %H:%M} UTC",
+    excerpt=excerpt,
+    to_html=to_html,
+)
+
+
+class Page(Controller):
+    """The base of all controllers of the blog.
+
+    It lies outside the package `controllers`, so the router finds no address for it.
+    """
+
+    def before_action(self) -> None:
+        """A form that changes something carries the session's token; no other site knows it."""
+        if self.req.method in ("GET", "HEAD"):
+            return
+        expected = self.SESSION.get("token", "")
+        given = self.POST.get("token", "")
+        if not expected or not hmac.compare_digest(given.encode(), expected.encode()):
+            raise HTTPError(403, "This form is too old. Go back, reload the page and try again.")
+
+    def after_action(self) -> None:
+        self.set_header("Content-Security-Policy", POLICY)
+        self.set_header("X-Content-Type-Options", "nosniff")
+        self.set_header("Referrer-Policy", "same-origin")
+
+    # ---- for the actions ---------------------------------------------------------------------
+
+    @property
+    def user(self) -> str | None:
+        """The name of who is signed in."""
+        name: str | None = self.SESSION.get("user")
+        return name
+
+    def needs_user(self) -> str | None:
+        """Who is signed in; if nobody is, the answer becomes the way to the sign-in page."""
+        if self.user is None:
+            if self.req.method == "GET":
+                self.SESSION["next"] = self.req.url
+            self.redirect("/session/login", 303)
+        return self.user
+
+    def flash(self, text: str) -> None:
+        """A notice for the next page that this visitor sees."""
+        self.SESSION["flashes"] = [*self.SESSION.get("flashes", ()), text]
+
+    def render(self, template: str, **values: object) -> str:
+        return templates.get_template(template).render(
+            here=self.req.path,
+            user=self.user,
+            csrf_field=self._token_field,
+            flashes=self._flashes,
+            **values,
+        )
+
+    def missing(self, text: str) -> str:
+        self.set_status_code(404)
+        return self.render("missing.html", heading="Nothing here", text=text)
+
+    # ---- for the templates -------------------------------------------------------------------
+
+    def _flashes(self) -> list[str]:
+        flashes: list[str] = self.SESSION.get("flashes", [])
+        if flashes:
+            del self.SESSION["flashes"]
+        return flashes
+
+    def _token_field(self) -> Markup:
+        token = self.SESSION.get("token")
+        if token is None:
+            token = self.SESSION["token"] = secrets.token_urlsafe()
+        return Markup('<input type="hidden" name="token" value="{}">').format(token)

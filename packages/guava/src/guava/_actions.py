@@ -1,0 +1,219 @@
+"""From an action to an answer: the hooks, the session and the response around one call.
+
+For every action that a router can reach, `compile_action` makes one function of request and
+arguments. What depends on the class alone is decided there, once, so that the function of a plain
+action does little more than call it.
+"""
+
+import inspect
+from collections.abc import Awaitable, Callable, Generator, Iterable, Sequence
+from typing import Any, TypeAlias
+
+from guava_http import Request, Response
+from guava_session import Session, SessionManager, SessionStore
+
+from .controller import Controller
+from .response import HTTPError
+
+#: What `_steps` yields is awaited for it; what it returns is the answer.
+Steps: TypeAlias = Generator[Awaitable[Any], Any, Any]
+
+#: Makes the answer from an exception.
+Failed: TypeAlias = Callable[[Request, Exception], Any]
+
+#: Answers a request, given the arguments that its URL has for the action. What is raised at once
+#: is raised to the caller; what is raised in a coroutine goes to the function given last.
+Run: TypeAlias = Callable[[Request, Sequence[str], Failed], Any]
+
+
+class Binding:
+    """The sessions of one router; or, without a store, the error that says so."""
+
+    def __init__(self, store: SessionStore | None, where: str) -> None:
+        self._manager = None if store is None else SessionManager(store)
+        self._where = where
+
+    def open(self, req: Request) -> Session:
+        manager = self._manager
+        if manager is None:
+            raise RuntimeError(
+                f"{self._where} has no sessions: give its router a store, session_store=..."
+            )
+        return manager.open(req.COOKIES.get(manager.cookie_name), secure=req.scheme == "https")
+
+    def commit(self, session: Session, resp: Response) -> None:
+        """Saves what changed, and tells the browser and the caches."""
+        assert self._manager is not None
+        for name, value in self._manager.headers(session):
+            # An action that set its own policy for caches knows more.
+            if name == "Cache-Control" and name in resp.headers:
+                continue
+            resp.headers.add(name, value)
+
+
+def joined(out: Iterable[str | bytes]) -> str | bytes:
+    """What was written, in one piece; text as long as all of it is text."""
+    pieces = list(out)
+    if all(isinstance(piece, str) for piece in pieces):
+        return "".join(pieces)  # type: ignore[arg-type]
+    return b"".join(piece.encode() if isinstance(piece, str) else piece for piece in pieces)
+
+
+def _result(controller: Controller, result: Any) -> Any:
+    """What the action said, whether it returned or wrote it; None if it did neither."""
+    out = controller._out
+    if out is None:
+        return result
+    if result is not None:
+        raise TypeError(
+            f"an action either writes or returns its answer; {type(controller).__name__} did "
+            f"both, and returned {type(result).__name__}"
+        )
+    return out if isinstance(out, str) else joined(out)
+
+
+def _respond(controller: Controller, result: Any) -> Response:
+    """The response with what the action said in it."""
+    if not isinstance(result, Response):
+        resp = controller.resp
+        if result is not None:
+            resp.body = result
+        return resp
+    was = controller._resp
+    if was is not None and was is not result:
+        # What was set on the controller comes along; what the response has itself stays.
+        own = {name.lower() for name in result.headers}
+        for name, value in was.headers.multi_items():
+            if name.lower() == "set-cookie" or name.lower() not in own:
+                result.headers.add(name, value)
+    controller._resp = result
+    return result
+
+
+def finish(controller: Controller, result: Any) -> Any:
+    """The answer of an action that has no `after_action` to come."""
+    result = _result(controller, result)
+    session = controller._session
+    if session is None and controller._resp is None:
+        return "" if result is None else result
+    resp = _respond(controller, result)
+    if session is not None:
+        controller._binding.commit(session, resp)
+    return resp
+
+
+def _redirects(controller: Controller) -> bool:
+    resp = controller._resp
+    return resp is not None and 300 <= resp.status < 400
+
+
+def waits(value: object) -> bool:
+    return hasattr(type(value), "__await__")
+
+
+async def guarded(waiting: Awaitable[Any], req: Request, failed: Failed) -> Any:
+    try:
+        return await waiting
+    except Exception as error:
+        return failed(req, error)
+
+
+async def _drive(steps: Steps, first: Awaitable[Any]) -> Any:
+    """Goes on with an action that turned out to wait for something."""
+    waiting = first
+    try:
+        while True:
+            try:
+                value = await waiting
+            except Exception as error:
+                waiting = steps.throw(error)
+            else:
+                waiting = steps.send(value)
+    except StopIteration as stop:
+        return stop.value
+    finally:
+        # When the task is cancelled, what the action has open is closed now and not by chance.
+        steps.close()
+
+
+def compile_action(cls: type[Controller], name: str, binding: Binding) -> Run:
+    """The function that answers requests with the action `name` of `cls`, a user's class, in a
+    router with these sessions."""
+    action = getattr(cls, name)
+    before = None if cls.before_action is Controller.before_action else cls.before_action
+    after = None if cls.after_action is Controller.after_action else cls.after_action
+
+    def run_plain(req: Request, args: Sequence[str], failed: Failed) -> Any:
+        controller: Any = cls()
+        controller.req = req
+        controller._out = controller._resp = controller._session = None
+        controller._binding = binding
+        result = action(controller, *args)
+        # Nearly always the action returned or wrote one text, and nothing else was touched.
+        if controller._resp is None and controller._session is None:
+            out = controller._out
+            if out is None:
+                if type(result) is str:
+                    return result
+            elif result is None and type(out) is str:
+                return out
+        if waits(result):
+            return guarded(go_on(controller, result), req, failed)
+        return finish(controller, result)
+
+    async def go_on(controller: Controller, result: Awaitable[Any]) -> Any:
+        return finish(controller, await result)
+
+    async def run_async(req: Request, args: Sequence[str], failed: Failed) -> Any:
+        controller = cls()
+        controller.req = req
+        controller._out = controller._resp = controller._session = None
+        controller._binding = binding
+        try:
+            result = await action(controller, *args)
+            untouched = controller._resp is None and controller._session is None
+            if untouched and type(result) is str and controller._out is None:
+                return result
+            return finish(controller, result)
+        except Exception as error:
+            return failed(req, error)
+
+    def steps(controller: Controller, args: Sequence[str]) -> Steps:
+        if before is not None:
+            verdict: Any = before(controller)
+            if waits(verdict):
+                verdict = yield verdict
+            if verdict is False or _redirects(controller):
+                if controller._resp is None and controller._out is None:
+                    raise HTTPError(403)
+                return finish(controller, None)
+            if verdict is not None and verdict is not True:
+                return finish(controller, verdict)
+        result = action(controller, *args)
+        if waits(result):
+            result = yield result
+        if after is not None:
+            _respond(controller, _result(controller, result))
+            controller._out = result = None
+            waiting: Any = after(controller)
+            if waits(waiting):
+                yield waiting
+            if controller._out is not None:
+                raise TypeError("after_action cannot write(): the answer is there, as self.resp")
+        return finish(controller, result)
+
+    def run_steps(req: Request, args: Sequence[str], failed: Failed) -> Any:
+        controller = cls()
+        controller.req = req
+        controller._out = controller._resp = controller._session = None
+        controller._binding = binding
+        going = steps(controller, args)
+        try:
+            first = next(going)
+        except StopIteration as stop:
+            return stop.value
+        return guarded(_drive(going, first), req, failed)
+
+    if before is not None or after is not None:
+        return run_steps
+    return run_async if inspect.iscoroutinefunction(action) else run_plain

@@ -1,0 +1,56 @@
+"""The routers, with Guava's `Controller` as the base of what they find.
+
+All four come from the package guava-router, whose documentation has their rules in full.
+"""
+
+from guava_router import MVCRouter as _MVCRouter
+from guava_router import RESTRouter as _RESTRouter
+from guava_router import Router, StaticRouter
+from guava_session import SessionStore
+
+from .controller import Controller
+
+__all__ = ["MVCRouter", "RESTRouter", "Router", "StaticRouter"]
+
+
+class MVCRouter(_MVCRouter):
+    """``/post/view/10`` is ``PostController.view("10")`` in the module ``post`` of a package.
+
+    Args:
+        mount_point: the path at which it lies.
+        package: the dotted name of the package of controllers; ".", the program's own folder.
+        session_store: gives the controllers their `SESSION`.
+
+    Raises:
+        ValueError: (a RouteError of guava-router) for a bad mount point, a package or module that
+            does not import, or two actions with one address; with file and line.
+    """
+
+    def __init__(
+        self,
+        mount_point: str = "/",
+        package: str = ".",
+        session_store: SessionStore | None = None,
+    ) -> None:
+        super().__init__(mount_point, package, session_store, base=Controller)
+
+
+class RESTRouter(_RESTRouter):
+    """``GET /users/10`` is ``UsersController.get_one("10")`` in the module ``users`` of a package.
+
+    Args:
+        mount_point: the path at which it lies.
+        package: the dotted name of the package of resources; ".", the program's own folder.
+        session_store: gives the controllers their `SESSION`.
+
+    Raises:
+        ValueError: as `MVCRouter`.
+    """
+
+    def __init__(
+        self,
+        mount_point: str = "/",
+        package: str = ".",
+        session_store: SessionStore | None = None,
+    ) -> None:
+        super().__init__(mount_point, package, session_store, base=Controller)

@@ -1,0 +1,195 @@
+"""Sessions bound to a router, over real sockets, in memory and in files."""
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import guava
+import pytest
+
+SOURCE = """
+import asyncio
+from guava.response import HTTPError
+
+class IndexController(Controller):
+    def index(self):
+        return "untouched"
+
+    def read(self):
+        return str(self.SESSION.get("n"))
+
+    def count(self):
+        self.SESSION["n"] = self.SESSION.get("n", 0) + 1
+        return str(self.SESSION["n"])
+
+    async def later(self):
+        self.SESSION["n"] = self.SESSION.get("n", 0) + 1
+        await asyncio.sleep(0)
+        self.SESSION["n"] += 10
+        return str(self.SESSION["n"])
+
+    def leave(self):
+        self.SESSION["n"] = 40
+        self.redirect("/index/read")
+
+    def stream(self):
+        self.SESSION["n"] = 50
+        return iter(["a", "b"])
+
+    def fail(self):
+        self.SESSION["n"] = 60
+        1 / 0
+
+    async def fail_later(self):
+        self.SESSION["n"] = 60
+        await asyncio.sleep(0)
+        1 / 0
+
+    def refuse(self):
+        self.SESSION["n"] = 60
+        raise HTTPError(403)
+
+    def rotate(self):
+        self.SESSION.rotate()
+        return self.SESSION.sid
+
+    def destroy(self):
+        self.SESSION.destroy()
+        return "gone"
+
+    def public(self):
+        self.SESSION["n"] = 1
+        self.set_header("Cache-Control", "no-store")
+        return "x"
+"""
+
+
+@pytest.fixture(params=["Mem", "File"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> guava.session.SessionStore:
+    if request.param == "Mem":
+        return guava.session.SessionStore(type=guava.session.Mem)
+    return guava.session.SessionStore(type=guava.session.File, directory=tmp_path / "sessions")
+
+
+@pytest.fixture
+def client(serve: Callable, store: guava.session.SessionStore):
+    return serve(store=store, index=SOURCE)
+
+
+def test_untouched_is_unseen(client) -> None:
+    answer = client.ask("/")
+    assert "Set-Cookie" not in answer.headers
+    assert "Vary" not in answer.headers
+
+
+def test_read_only_varies(client) -> None:
+    answer = client.ask("/index/read")
+    assert answer.text == "None"
+    assert "Set-Cookie" not in answer.headers
+    assert answer.headers["Vary"] == "Cookie"
+
+
+def test_kept_across_requests(client) -> None:
+    answer = client.ask("/index/count")
+    line = answer.headers["Set-Cookie"]
+    assert line.startswith("guava_sid=")
+    assert {"HttpOnly", "SameSite=Lax", "Path=/"} <= set(line.split("; "))
+    assert "Secure" not in line
+    assert answer.headers["Vary"] == "Cookie"
+    assert answer.headers["Cache-Control"] == "private"
+    answer = client.ask("/index/count")
+    assert answer.text == "2"
+    # The browser has its cookie already.
+    assert "Set-Cookie" not in answer.headers
+
+
+def test_two_visitors(client) -> None:
+    assert client.ask("/index/count").text == "1"
+    first, client.cookies = client.cookies, {}
+    assert client.ask("/index/count").text == "1"
+    client.cookies = first
+    assert client.ask("/index/count").text == "2"
+
+
+def test_async_action(client) -> None:
+    assert client.ask("/index/later").text == "11"
+    assert client.ask("/index/read").text == "11"
+
+
+@pytest.mark.parametrize(("path", "kept"), [("leave", "40"), ("stream", "50")])
+def test_kept_with_redirects_and_streams(client, path: str, kept: str) -> None:
+    client.ask(f"/index/{path}")
+    assert client.ask("/index/read").text == kept
+
+
+@pytest.mark.parametrize("path", ["fail", "fail_later", "refuse"])
+def test_an_exception_keeps_nothing(client, path: str) -> None:
+    client.ask("/index/count")
+    assert client.ask(f"/index/{path}").status in (403, 500)
+    assert client.ask("/index/read").text == "1"
+
+
+def test_rotate(client) -> None:
+    client.ask("/index/count")
+    old = client.cookies["guava_sid"]
+    assert client.ask("/index/rotate").text == client.cookies["guava_sid"] != old
+    assert client.ask("/index/read").text == "1"
+    client.cookies["guava_sid"] = old
+    assert client.ask("/index/read").text == "None"
+
+
+def test_destroy(client) -> None:
+    client.ask("/index/count")
+    old = dict(client.cookies)
+    assert "Max-Age=0" in client.ask("/index/destroy").headers["Set-Cookie"]
+    assert client.cookies == {}
+    client.cookies = old
+    assert client.ask("/index/read").text == "None"
+
+
+@pytest.mark.parametrize("planted", ["A" * 43, "x", "../../etc/passwd", "a" * 5000, "%00"])
+def test_a_planted_id_is_not_adopted(client, planted: str) -> None:
+    client.cookies["guava_sid"] = planted
+    assert client.ask("/index/count").text == "1"
+    assert client.cookies["guava_sid"] != planted
+
+
+def test_an_own_cache_policy_stays(client) -> None:
+    assert client.ask("/index/public").headers.get_all("Cache-Control") == ["no-store"]
+
+
+def test_files_outlive_the_server(serve: Callable, tmp_path: Path) -> None:
+    clients = []
+    for _ in range(2):
+        store = guava.session.SessionStore(type=guava.session.File, directory=tmp_path / "s")
+        clients.append(serve(store=store, index=SOURCE))
+    clients[0].ask("/index/count")
+    clients[1].cookies = clients[0].cookies
+    assert clients[1].ask("/index/count").text == "2"
+
+
+def test_one_store_for_two_routers(site: Callable, run: Callable) -> None:
+    store = guava.session.SessionStore(type=guava.session.Mem)
+    server = guava.server.Server(port=0)
+    for mount in ("/a", "/b"):
+        server.add_router(
+            guava.router.MVCRouter(mount, package=site(index=SOURCE), session_store=store)
+        )
+    client = run(server)
+    assert client.ask("/a/index/count").text == "1"
+    assert client.ask("/b/index/count").text == "2"
+
+
+def test_parallel_requests_of_one_visitor(client) -> None:
+    client.ask("/index/count")
+    threads = [threading.Thread(target=client.ask, args=("/index/count",)) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert client.ask("/index/read").text == "9"
+
+
+def test_without_a_store(serve: Callable, caplog) -> None:
+    assert serve(index=SOURCE).ask("/index/read").status == 500
+    assert "session_store" in str(caplog.records[-1].exc_info[1])

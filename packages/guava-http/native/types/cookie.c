@@ -407,7 +407,7 @@ cookie_hash(PyObject *op)
 
 static PyMethodDef cookie_methods[] = {
     {"render", cookie_render, METH_NOARGS,
-     "render()\n--\n\nThe value of the Set-Cookie field; str(cookie) is the same."},
+     "render($self)\n--\n\nThe value of the Set-Cookie field; str(cookie) is the same."},
     {NULL},
 };
 

@@ -208,9 +208,9 @@ file_body_repr(PyObject *op)
 
 static PyMethodDef file_body_methods[] = {
     {"close", file_body_close, METH_NOARGS,
-     "close()\n--\n\nCloses the descriptor; the server does it after sending."},
+     "close($self)\n--\n\nCloses the descriptor; the server does it after sending."},
     {"fileno", file_body_fileno, METH_NOARGS,
-     "fileno()\n--\n\nThe file descriptor. ValueError: it is closed."},
+     "fileno($self)\n--\n\nThe file descriptor. ValueError: it is closed."},
     {"__enter__", file_body_enter, METH_NOARGS, NULL},
     {"__exit__", file_body_exit, METH_VARARGS, NULL},
     {NULL},

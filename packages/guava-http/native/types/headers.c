@@ -382,28 +382,31 @@ headers_repr(PyObject *op)
 
 static PyMethodDef headers_methods[] = {
     FAST("get", headers_get,
-         "get(name, default=None)\n--\n\nThe value of a field, several ones joined, or default."),
+         "get($self, name, default=None)\n--\n\nThe value of a field, several ones joined, or "
+         "default."),
     FAST("pop", headers_pop,
-         "pop(name, default=<unrepresentable>)\n--\n\nRemoves a name and returns its value."),
+         "pop($self, name, default=<unrepresentable>)\n--\n\nRemoves a name and returns its "
+         "value."),
     FAST("setdefault", headers_setdefault,
-         "setdefault(name, default)\n--\n\nThe value of a field, which is added if missing."),
+         "setdefault($self, name, default)\n--\n\nThe value of a field, which is added if "
+         "missing."),
     FAST("add", headers_add,
-         "add(name, value)\n--\n\nAdds a field and leaves those of the same name.\n\n"
+         "add($self, name, value)\n--\n\nAdds a field and leaves those of the same name.\n\n"
          "ValueError: the name is no token (RFC 9110, 5.6.2), the value has control characters\n"
          "or is not latin-1."),
     {"update", (PyCFunction)(void (*)(void))headers_update, METH_VARARGS | METH_KEYWORDS,
-     "update(source=(), /, **fields)\n--\n\nSets the fields of a mapping or of pairs."},
+     "update($self, source=(), /, **fields)\n--\n\nSets the fields of a mapping or of pairs."},
     {"popitem", headers_popitem, METH_NOARGS,
-     "popitem()\n--\n\nRemoves the last name and returns (name, value)."},
-    {"clear", headers_clear, METH_NOARGS, "clear()\n--\n\nRemoves all fields."},
+     "popitem($self)\n--\n\nRemoves the last name and returns (name, value)."},
+    {"clear", headers_clear, METH_NOARGS, "clear($self)\n--\n\nRemoves all fields."},
     {"getlist", headers_getlist, METH_O,
-     "getlist(name)\n--\n\nThe values of all fields of a name, in their order."},
+     "getlist($self, name, /)\n--\n\nThe values of all fields of a name, in their order."},
     {"multi_items", headers_multi_items, METH_NOARGS,
-     "multi_items()\n--\n\nAll (name, value) pairs, as they will be sent."},
-    {"keys", headers_keys, METH_NOARGS, "keys()\n--\n\nThe names, each once."},
-    {"items", headers_items, METH_NOARGS, "items()\n--\n\nNames with joined values."},
-    {"values", headers_values, METH_NOARGS, "values()\n--\n\nThe joined values."},
-    {"copy", headers_copy, METH_NOARGS, "copy()\n--\n\nThe same fields in another object."},
+     "multi_items($self)\n--\n\nAll (name, value) pairs, as they will be sent."},
+    {"keys", headers_keys, METH_NOARGS, "keys($self)\n--\n\nThe names, each once."},
+    {"items", headers_items, METH_NOARGS, "items($self)\n--\n\nNames with joined values."},
+    {"values", headers_values, METH_NOARGS, "values($self)\n--\n\nThe joined values."},
+    {"copy", headers_copy, METH_NOARGS, "copy($self)\n--\n\nThe same fields in another object."},
     {"__copy__", headers_copy, METH_NOARGS, NULL},
     {"__reduce__", headers_reduce, METH_NOARGS, NULL},
     {NULL},

@@ -64,14 +64,14 @@ unquote(PyObject *module, PyObject *const *args, Py_ssize_t n_args, PyObject *kw
 
 static PyMethodDef helpers[] = {
     FAST(http_date,
-         "http_date(when=None)\n--\n\n"
+         "http_date($module, when=None)\n--\n\n"
          "A date as HTTP writes it: 'Sun, 06 Nov 1994 08:49:37 GMT' (RFC 9110, 5.6.7).\n\n"
          "when: int or float (seconds since 1970), a datetime (naive: UTC), None for\n"
          "now. ValueError: outside the years 1 to 9999."),
     {"status_phrase", status_phrase, METH_O,
-     "status_phrase(code, /)\n--\n\n"
+     "status_phrase($module, code, /)\n--\n\n"
      "The standard phrase of a status code, 'Not Found' for 404; '' for an unregistered one."},
-    FAST(unquote, "unquote(text, *, plus=False)\n--\n\n"
+    FAST(unquote, "unquote($module, text, *, plus=False)\n--\n\n"
                   "Decodes %XX as UTF-8 (RFC 3986, 2.1); bytes that are not UTF-8 become U+FFFD,\n"
                   "a '%' without two hexadecimal digits stays.\n\n"
                   "text: str or bytes. plus: '+' is a space, as in forms."),

@@ -278,11 +278,12 @@ query_dict_repr(PyObject *self)
 
 static PyMethodDef query_dict_methods[] = {
     {"getlist", query_dict_getlist, METH_O,
-     "getlist(name)\n--\n\nAll values of a name, in their order; an empty list if there are "
+     "getlist($self, name, /)\n--\n\nAll values of a name, in their order; an empty list if there "
+     "are "
      "none."},
     {"multi_items", query_dict_multi_items, METH_NOARGS,
-     "multi_items()\n--\n\nAll (name, value) pairs, those of one name together."},
-    {"copy", query_dict_copy, METH_NOARGS, "copy()\n--\n\nA plain dict of the last values."},
+     "multi_items($self)\n--\n\nAll (name, value) pairs, those of one name together."},
+    {"copy", query_dict_copy, METH_NOARGS, "copy($self)\n--\n\nA plain dict of the last values."},
     {"__reduce__", query_dict_reduce, METH_NOARGS, NULL},
     {"__deepcopy__", query_dict_deepcopy, METH_O, NULL},
     REFUSED("clear"),

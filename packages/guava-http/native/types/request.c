@@ -205,7 +205,7 @@ request_repr(PyObject *op)
 
 static PyMethodDef request_methods[] = {
     {"json", request_json, METH_NOARGS,
-     "json()\n--\n\nThe body, read as JSON (RFC 8259; UTF-8), whatever its Content-Type.\n\n"
+     "json($self)\n--\n\nThe body, read as JSON (RFC 8259; UTF-8), whatever its Content-Type.\n\n"
      "RequestError (a ValueError, status 400): it is none."},
     {NULL},
 };
@@ -358,6 +358,9 @@ static PyType_Slot request_slots[] = {
     {Py_tp_dealloc, request_dealloc},
     {Py_tp_traverse, request_traverse},
     {Py_tp_clear, request_clear},
+    /* The defaults, named so that the type says it takes any attribute. */
+    {Py_tp_getattro, PyObject_GenericGetAttr},
+    {Py_tp_setattro, PyObject_GenericSetAttr},
     {Py_tp_methods, request_methods},
     {Py_tp_members, request_members},
     {Py_tp_getset, request_getset},

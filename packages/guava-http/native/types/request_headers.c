@@ -174,15 +174,16 @@ request_headers_repr(PyObject *op)
 
 static PyMethodDef request_headers_methods[] = {
     {"get", (PyCFunction)(void (*)(void))request_headers_get, METH_FASTCALL | METH_KEYWORDS,
-     "get(name, default=None)\n--\n\nThe value of a field, several ones joined, or default."},
+     "get($self, name, default=None)\n--\n\nThe value of a field, several ones joined, or "
+     "default."},
     {"getlist", request_headers_getlist, METH_O,
-     "getlist(name)\n--\n\nThe values of all fields of a name, in their order."},
+     "getlist($self, name, /)\n--\n\nThe values of all fields of a name, in their order."},
     {"multi_items", request_headers_multi_items, METH_NOARGS,
-     "multi_items()\n--\n\nAll (name, value) pairs, as they were sent."},
-    {"keys", request_headers_keys, METH_NOARGS, "keys()\n--\n\nThe names, each once."},
-    {"items", request_headers_items, METH_NOARGS, "items()\n--\n\nNames with joined values."},
-    {"values", request_headers_values, METH_NOARGS, "values()\n--\n\nThe joined values."},
-    {"copy", request_headers_copy, METH_NOARGS, "copy()\n--\n\nThe same fields as Headers."},
+     "multi_items($self)\n--\n\nAll (name, value) pairs, as they were sent."},
+    {"keys", request_headers_keys, METH_NOARGS, "keys($self)\n--\n\nThe names, each once."},
+    {"items", request_headers_items, METH_NOARGS, "items($self)\n--\n\nNames with joined values."},
+    {"values", request_headers_values, METH_NOARGS, "values($self)\n--\n\nThe joined values."},
+    {"copy", request_headers_copy, METH_NOARGS, "copy($self)\n--\n\nThe same fields as Headers."},
     {NULL},
 };
 

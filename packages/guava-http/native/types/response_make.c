@@ -215,28 +215,29 @@ response_redirect(PyObject *cls, PyObject *const *args, Py_ssize_t n_args, PyObj
 #define METHOD(name, flags, doc) {#name, (PyCFunction)(void (*)(void))response_##name, flags, doc}
 
 PyMethodDef gh_response_methods[] = {
-    METHOD(set_cookie, FAST,
-           "set_cookie(name, value='', *, max_age=None, expires=None, path='/', domain=None,\n"
-           "           secure=False, httponly=False, samesite='Lax', partitioned=False)\n--\n\n"
-           "Sends a cookie, instead of one of the same name, path and domain. The arguments are\n"
-           "those of Cookie, and so are the errors."),
-    METHOD(add_cookie, METH_O, "add_cookie(cookie, /)\n--\n\nSends a Cookie."),
+    METHOD(
+        set_cookie, FAST,
+        "set_cookie($self, name, value='', *, max_age=None, expires=None, path='/', domain=None,\n"
+        "           secure=False, httponly=False, samesite='Lax', partitioned=False)\n--\n\n"
+        "Sends a cookie, instead of one of the same name, path and domain. The arguments are\n"
+        "those of Cookie, and so are the errors."),
+    METHOD(add_cookie, METH_O, "add_cookie($self, cookie, /)\n--\n\nSends a Cookie."),
     METHOD(delete_cookie, FAST,
-           "delete_cookie(name, *, path='/', domain=None, secure=False, httponly=False,\n"
+           "delete_cookie($self, name, *, path='/', domain=None, secure=False, httponly=False,\n"
            "              samesite='Lax', partitioned=False)\n--\n\n"
            "Makes the browser forget a cookie; path and domain must be as they were set."),
     {"render", (PyCFunction)(void (*)(void))gh_response_render, FAST,
-     "render(*, date=None)\n--\n\nThe whole message as bytes, for a server of your own.\n\n"
+     "render($self, *, date=None)\n--\n\nThe whole message as bytes, for a server of your own.\n\n"
      "date: as http_date() takes it. TypeError: the body is not None, str or bytes."},
     METHOD(json, FAST | METH_CLASS,
-           "json(obj, status=200, headers=None)\n--\n\nA response with obj as JSON.\n\n"
+           "json($type, obj, status=200, headers=None)\n--\n\nA response with obj as JSON.\n\n"
            "TypeError: obj has something that JSON has not."),
     METHOD(text, FAST | METH_CLASS,
-           "text(text, status=200, headers=None)\n--\n\nA response as text/plain."),
+           "text($type, text, status=200, headers=None)\n--\n\nA response as text/plain."),
     METHOD(html, FAST | METH_CLASS,
-           "html(html, status=200, headers=None)\n--\n\nA response as text/html."),
+           "html($type, html, status=200, headers=None)\n--\n\nA response as text/html."),
     METHOD(redirect, FAST | METH_CLASS,
-           "redirect(location, status=302, headers=None)\n--\n\n"
+           "redirect($type, location, status=302, headers=None)\n--\n\n"
            "Sends the client to another place (RFC 9110, 15.4).\n\n"
            "location: str, absolute or relative; spaces, backslashes and what is not ASCII are\n"
            "percent-encoded. ValueError: control characters in it, or a status that is no\n"

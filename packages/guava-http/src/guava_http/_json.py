@@ -15,6 +15,7 @@ bytes) that the others refuse, and a program would then depend on its being ther
 import dataclasses
 import datetime
 import enum
+import importlib
 import json
 import math
 import uuid
@@ -52,9 +53,7 @@ def _finite(value: Any) -> Any:
 _write = json.JSONEncoder(
     ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_default
 ).encode
-_write_ascii = json.JSONEncoder(
-    allow_nan=False, separators=(",", ":"), default=_default
-).encode
+_write_ascii = json.JSONEncoder(allow_nan=False, separators=(",", ":"), default=_default).encode
 
 
 def _dumps_exact(value: Any) -> bytes:
@@ -92,27 +91,29 @@ def loads_exact(body: bytes) -> Any:
     return value
 
 
-dumps: Callable[[Any], bytes] = _dumps_exact
+def _optional(name: str) -> Any:
+    """The module of a library that need not be installed, or None."""
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        return None
+
+
+_orjson = _optional("orjson")
+_msgspec = None if _orjson else _optional("msgspec.json")
+
+
+def _dumps_orjson(value: Any) -> bytes:
+    try:
+        text: bytes = _orjson.dumps(value, _default, _orjson.OPT_PASSTHROUGH_DATACLASS)
+    except TypeError:
+        text = _dumps_exact(value)
+    return text
+
+
+dumps: Callable[[Any], bytes] = _dumps_orjson if _orjson else _dumps_exact
 loads: Callable[[bytes], Any] = loads_exact
-
-try:
-    import msgspec
-except ImportError:
-    pass
-else:
-    loads = msgspec.json.Decoder().decode
-
-try:
-    import orjson
-except ImportError:
-    pass
-else:
-    loads = orjson.loads
-
-    def _dumps_orjson(value: Any) -> bytes:
-        try:
-            return orjson.dumps(value, _default, orjson.OPT_PASSTHROUGH_DATACLASS)
-        except TypeError:
-            return _dumps_exact(value)
-
-    dumps = _dumps_orjson
+if _orjson:
+    loads = _orjson.loads
+elif _msgspec:
+    loads = _msgspec.Decoder().decode

@@ -4,14 +4,15 @@
 static int
 module_exec(PyObject *module)
 {
-    return gh_types_register(module);
+    return gh_types_register(module) < 0 ? -1 : gh_server_register(module);
 }
 
 static int
 module_traverse(PyObject *module, visitproc visit, void *arg)
 {
     gh_module *state = PyModule_GetState(module);
-    return gh_types_traverse(state->types, visit, arg);
+    int result = gh_types_traverse(state->types, visit, arg);
+    return result != 0 ? result : gh_server_traverse(state->server, visit, arg);
 }
 
 static int
@@ -19,6 +20,7 @@ module_clear(PyObject *module)
 {
     gh_module *state = PyModule_GetState(module);
     gh_types_clear(state->types);
+    gh_server_clear(state->server);
     return 0;
 }
 
@@ -29,6 +31,9 @@ module_free(void *module)
     gh_types_clear(state->types);
     gh_types_free(state->types);
     state->types = NULL;
+    gh_server_clear(state->server);
+    gh_server_free(state->server);
+    state->server = NULL;
 }
 
 static PyModuleDef_Slot module_slots[] = {

@@ -13,17 +13,24 @@ from ._core import (
     status_phrase,
     unquote,
 )
+from .server import Handler, Limits, Result, Server, Timeouts, serve
 
 __all__ = [
     "Cookie",
     "FileBody",
+    "Handler",
     "Headers",
+    "Limits",
     "QueryDict",
     "Request",
     "RequestError",
     "RequestHeaders",
     "Response",
+    "Result",
+    "Server",
+    "Timeouts",
     "http_date",
+    "serve",
     "status_phrase",
     "unquote",
 ]

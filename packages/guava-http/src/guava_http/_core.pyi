@@ -1,7 +1,11 @@
 """The native half of guava_http."""
 
+from asyncio import AbstractEventLoop, BufferedProtocol, Future
 from collections.abc import (
     AsyncIterable,
+    Awaitable,
+    Callable,
+    Coroutine,
     ItemsView,
     Iterable,
     Iterator,
@@ -295,3 +299,55 @@ class Response:
 def http_date(when: _Time | None = None) -> str: ...
 def status_phrase(code: int, /) -> str: ...
 def unquote(text: str | bytes, *, plus: bool = False) -> str: ...
+
+# ---- the server: its Python half is server.py ----------------------------------------------------
+
+@final
+class Server:
+    connections: int
+    tasks: int
+    accepted: int
+    answered: int
+    def __init__(
+        self,
+        handler: Callable[[Request], Any],
+        log: Callable[[Request | None, BaseException], object],
+        pump: Callable[[Peer, Any], Coroutine[Any, Any, None]],
+        wrap: Callable[[Awaitable[Any]], Coroutine[Any, Any, Any]],
+        *,
+        head: int,
+        fields: int,
+        target: int,
+        body: int,
+        keep_alive: float | None,
+        head_timeout: float | None,
+        body_timeout: float | None,
+        write_timeout: float | None,
+    ) -> None: ...
+    def start(self, loop: AbstractEventLoop, native: bool, secure: bool, /) -> None: ...
+    def listen(self, fd: int, backlog: int, /) -> None: ...
+    def unlisten(self) -> None: ...
+    def close(self, emptied: Callable[[], object], /) -> None: ...
+    def abort(self) -> None: ...
+    def stop(self) -> None: ...
+
+@final
+class Peer:
+    def __call__(self, task: Future[Any], /) -> None: ...
+    def send(self, chunk: str | Buffer, /) -> Future[None] | None: ...
+
+@final
+class Adapter(BufferedProtocol):
+    def __init__(self, server: Server, /) -> None: ...
+    def get_buffer(self, sizehint: int, /) -> memoryview: ...
+
+def _probe(
+    data: Buffer,
+    /,
+    *,
+    step: int = ...,
+    head: int = 65536,
+    fields: int = 100,
+    target: int = 8190,
+    body: int = 8388608,
+) -> tuple[int, dict[str, Any] | None, bytes, int]: ...

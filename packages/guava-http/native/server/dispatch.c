@@ -1,0 +1,324 @@
+/* dispatch.c: from a request to the handler and from what it gives to an answer. */
+#include "server/parts.h"
+
+#define HTML "text/html; charset=utf-8"
+#define JSON "application/json"
+
+static void respond(gh_peer *peer, PyObject *result, bool final);
+
+/* The exception that is set, as one object; it is set no more. */
+static PyObject *
+take_exception(void)
+{
+#if PY_VERSION_HEX >= 0x030C0000
+    return PyErr_GetRaisedException();
+#else
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    PyErr_NormalizeException(&type, &value, &traceback);
+    if (traceback != NULL)
+        (void)PyException_SetTraceback(value, traceback);
+    Py_XDECREF(type);
+    Py_XDECREF(traceback);
+    return value;
+#endif
+}
+
+static void
+report(gh_peer *peer)
+{
+    gh_server *server = peer->server;
+    if (PyErr_ExceptionMatches(PyExc_KeyboardInterrupt) ||
+        PyErr_ExceptionMatches(PyExc_SystemExit)) {
+        server->api->error(server->loop, "a handler stopped the server", (PyObject *)peer);
+        return;
+    }
+    PyObject *exception = take_exception();
+    PyObject *request = peer->request == NULL ? Py_None : peer->request;
+    PyObject *done = PyObject_CallFunctionObjArgs(server->log, request, exception, NULL);
+    if (done == NULL)
+        PyErr_WriteUnraisable(server->log);
+    Py_XDECREF(done);
+    Py_DECREF(exception);
+}
+
+void
+gh_fail(gh_peer *peer)
+{
+    int status = gh_request_error_status(peer->server->module);
+    if (status != 0 && !peer->sent_head)
+        PyErr_Clear();
+    else
+        report(peer);
+    gh_produce_drop(peer);
+    if (peer->stream == NULL)
+        gh_peer_finish(peer);
+    else if (peer->sent_head)
+        gh_peer_abort(peer);
+    else
+        gh_answer_status(peer, status != 0 ? status : 500, "");
+}
+
+static void
+answer_text(gh_peer *peer, gh_reply *reply, PyObject *text)
+{
+    Py_ssize_t n;
+    const char *bytes = PyUnicode_AsUTF8AndSize(text, &n);
+    if (bytes == NULL) {
+        gh_fail(peer);
+        return;
+    }
+    reply->length = n;
+    gh_answer(peer, reply, bytes, (size_t)n, text);
+}
+
+static void
+answer_bytes(gh_peer *peer, gh_reply *reply, PyObject *bytes)
+{
+    reply->length = PyBytes_GET_SIZE(bytes);
+    gh_answer(peer, reply, PyBytes_AS_STRING(bytes), (size_t)reply->length, bytes);
+}
+
+static void
+answer_json(gh_peer *peer, PyObject *object)
+{
+    PyObject *text = gh_json_dumps(peer->server->module, object);
+    if (text == NULL) {
+        gh_fail(peer);
+        return;
+    }
+    gh_reply reply = {
+        .status = 200,
+        .type = JSON,
+        .type_len = sizeof(JSON) - 1,
+        .keep_alive = true,
+    };
+    answer_bytes(peer, &reply, text);
+    Py_DECREF(text);
+}
+
+static bool
+is_async_iterable(PyObject *object)
+{
+    PyAsyncMethods *methods = Py_TYPE(object)->tp_as_async;
+    return methods != NULL && methods->am_aiter != NULL;
+}
+
+static bool
+is_awaitable(PyObject *object)
+{
+    PyAsyncMethods *methods = Py_TYPE(object)->tp_as_async;
+    return methods != NULL && methods->am_await != NULL;
+}
+
+static void
+answer_pieces(gh_peer *peer, gh_reply *reply, PyObject *response, PyObject *body)
+{
+    if (is_async_iterable(body)) {
+        gh_produce_async(peer, reply, response, body);
+        return;
+    }
+    PyObject *iterator = PyObject_GetIter(body);
+    if (iterator == NULL) {
+        gh_fail(peer);
+        return;
+    }
+    gh_produce(peer, reply, response, iterator);
+    Py_DECREF(iterator);
+}
+
+/* A length that the response's own fields declare must be true, or the next answer on this
+ * connection would begin in the middle of this one. */
+static bool
+check_length(gh_peer *peer, const gh_reply *reply, Py_ssize_t n)
+{
+    if (reply->length < 0 || reply->length == n || gh_is_bodyless(peer, reply->status))
+        return true;
+    PyErr_Format(PyExc_ValueError, "Content-Length is %lld, the body has %zd bytes",
+                 (long long)reply->length, n);
+    gh_fail(peer);
+    return false;
+}
+
+static void
+answer_response(gh_peer *peer, PyObject *response)
+{
+    gh_reply reply = {.keep_alive = true};
+    PyObject *body;
+    if (gh_response_reply(response, &reply, &body) < 0) {
+        gh_fail(peer);
+        return;
+    }
+    if (reply.status < 200) {
+        PyErr_Format(PyExc_ValueError, "%d is no final status", reply.status);
+        gh_fail(peer);
+        return;
+    }
+    if (body == Py_None) {
+        /* Only where no body may follow can a length stand without one. */
+        if (!check_length(peer, &reply, 0))
+            return;
+        if (reply.length < 0 && reply.status != 304)
+            reply.length = 0;
+        gh_answer(peer, &reply, "", 0, NULL);
+        return;
+    }
+    Py_INCREF(body);
+    int64_t declared = reply.length;
+    if (PyUnicode_Check(body)) {
+        Py_ssize_t n;
+        if (PyUnicode_AsUTF8AndSize(body, &n) == NULL)
+            gh_fail(peer);
+        else if (check_length(peer, &reply, n))
+            answer_text(peer, &reply, body);
+    } else if (PyBytes_Check(body)) {
+        if (check_length(peer, &reply, PyBytes_GET_SIZE(body)))
+            answer_bytes(peer, &reply, body);
+    } else if (gh_file_body_check(peer->server->module, body)) {
+        gh_send_file(peer, &reply, body);
+    } else {
+        reply.length = declared;
+        answer_pieces(peer, &reply, response, body);
+    }
+    Py_DECREF(body);
+}
+
+/* The coroutine has not ended in its first step: its task goes on, and calls the peer when done.
+ */
+void
+gh_wait_for(gh_peer *peer, PyObject *task)
+{
+    struct gh_server_part *part = peer->server->part;
+    PyObject *args[] = {task, (PyObject *)peer, peer->context};
+    PyObject *done =
+        PyObject_VectorcallMethod(part->add_done_callback, args, 2, part->context_names);
+    if (done == NULL) {
+        gh_fail(peer);
+        return;
+    }
+    Py_DECREF(done);
+    peer->task = Py_NewRef(task);
+    peer->server->n_tasks++;
+}
+
+static void
+run(gh_peer *peer, PyObject *awaitable)
+{
+    gh_server *server = peer->server;
+    PyObject *result = NULL;
+    PyObject *coroutine = PyCoro_CheckExact(awaitable)
+                              ? Py_NewRef(awaitable)
+                              : PyObject_CallOneArg(server->wrap, awaitable);
+    int status = coroutine == NULL
+                     ? -1
+                     : server->api->step(server->loop, coroutine, peer->context, &result);
+    Py_XDECREF(coroutine);
+    if (status < 0)
+        gh_fail(peer);
+    else if (status > 0)
+        gh_wait_for(peer, result);
+    else
+        respond(peer, result, true);
+    Py_XDECREF(result);
+}
+
+static void
+answer_other(gh_peer *peer, PyObject *result, bool final)
+{
+    gh_reply reply = {
+        .status = 200,
+        .type = HTML,
+        .type_len = sizeof(HTML) - 1,
+        .length = -1,
+        .keep_alive = true,
+    };
+    if (!final && is_awaitable(result)) {
+        run(peer, result);
+    } else if (gh_file_body_check(peer->server->module, result)) {
+        reply.type = "application/octet-stream";
+        reply.type_len = sizeof("application/octet-stream") - 1;
+        gh_send_file(peer, &reply, result);
+    } else if (PyIter_Check(result) || is_async_iterable(result)) {
+        answer_pieces(peer, &reply, NULL, result);
+    } else {
+        PyErr_Format(PyExc_TypeError,
+                     "a handler gave %.200s: it may give str, bytes, a dict or list (as JSON), a "
+                     "Response, a FileBody, an iterator or async iterator of str or bytes, or an "
+                     "awaitable of one of these",
+                     Py_TYPE(result)->tp_name);
+        gh_fail(peer);
+    }
+}
+
+/* Looks at what the handler gave. `final`: it has been awaited already. */
+static void
+respond(gh_peer *peer, PyObject *result, bool final)
+{
+    gh_reply reply = {
+        .status = 200,
+        .type = HTML,
+        .type_len = sizeof(HTML) - 1,
+        .keep_alive = true,
+    };
+    if (PyUnicode_Check(result))
+        answer_text(peer, &reply, result);
+    else if (!final && PyCoro_CheckExact(result))
+        run(peer, result);
+    else if (gh_response_check(peer->server->module, result))
+        answer_response(peer, result);
+    else if (PyBytes_Check(result))
+        answer_bytes(peer, &reply, result);
+    else if (PyDict_Check(result) || PyList_Check(result))
+        answer_json(peer, result);
+    else
+        answer_other(peer, result, final);
+}
+
+/* The answer takes longer than this callback. The bytes that the request refers to are the loop's
+ * and go when we return to it; and how long a handler takes is its own affair. */
+static void
+keep(gh_peer *peer)
+{
+    if (peer->request != NULL && gh_request_detach(peer->request) < 0)
+        PyErr_WriteUnraisable((PyObject *)peer);
+    if (!peer->blocked && !peer->filing)
+        gh_timer_arm(&peer->server->wheel, &peer->timer, GH_NEVER);
+}
+
+void
+gh_dispatch(gh_peer *peer)
+{
+    gh_server *server = peer->server;
+    peer->state = GH_RUNNING;
+    peer->sent_head = false;
+    PyObject *result = NULL;
+    peer->context = PyContext_Copy(server->context);
+    if (peer->context != NULL && PyContext_Enter(peer->context) == 0) {
+        PyObject *args[2] = {NULL, peer->request};
+        result = PyObject_Vectorcall(server->handler, args + 1, 1 | PY_VECTORCALL_ARGUMENTS_OFFSET,
+                                     NULL);
+        if (PyContext_Exit(peer->context) < 0)
+            Py_CLEAR(result);
+    }
+    if (result == NULL) {
+        gh_fail(peer);
+    } else {
+        respond(peer, result, false);
+        Py_DECREF(result);
+    }
+    if (peer->state == GH_RUNNING || peer->state == GH_MAKING)
+        keep(peer);
+}
+
+void
+gh_dispatch_done(gh_peer *peer, PyObject *task)
+{
+    PyObject *result = PyObject_CallMethodNoArgs(task, peer->server->part->result);
+    if (result == NULL)
+        gh_fail(peer);
+    else if (peer->stream == NULL)
+        gh_peer_finish(peer);
+    else
+        respond(peer, result, true);
+    Py_XDECREF(result);
+}

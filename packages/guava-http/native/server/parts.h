@@ -1,0 +1,258 @@
+/* parts.h: the index of server/. A server owns listeners and counts its peers; a peer is one
+ * connection, a stream of the loop joined with the request that is being read or answered on it.
+ *
+ *   server.c    the object that Python starts and closes
+ *   peer.c      a connection's life: made, timed, closed
+ *   receive.c   bytes in: heads and bodies, one request after the other
+ *   dispatch.c  the handler is called, what it gave is looked at
+ *   answer.c    an answer that is complete, and refusals
+ *   produce.c   an answer that an iterator makes piece by piece
+ *   send_file.c an answer that is a file
+ *   out.c       bytes out: the cork
+ *   adapter.c   the loop's table of functions, over any asyncio transport
+ *   foreign.c   and over any asyncio loop
+ *   probe.c     reads a request for the tests and says what it found
+ *   part.c      what the module keeps for all this
+ */
+#ifndef GUAVA_HTTP_SERVER_PARTS_H
+#define GUAVA_HTTP_SERVER_PARTS_H
+
+#include <Python.h>
+#include <stdbool.h>
+
+#include "guava_loop.h"
+
+#include "core/buffer.h"
+#include "core/chunks.h"
+#include "core/limits.h"
+#include "core/scan.h"
+#include "core/verdict.h"
+#include "core/wheel.h"
+#include "module.h"
+#include "types/types.h"
+
+#define GH_CORK (64 * 1024)       /* bytes of answers that leave in one write */
+#define GH_WAITING (64 * 1024)    /* bytes that may wait behind a request being answered */
+#define GH_HIGH_WATER (64 * 1024) /* queued bytes from which on nothing more is produced */
+#define GH_COPIED (8 * 1024)      /* bodies up to here are copied behind their head */
+#define GH_TICK_MS 100            /* of the loop's coarse clock */
+
+/* What the module keeps for this half. */
+struct gh_server_part {
+    PyTypeObject *server_type;
+    PyTypeObject *peer_type;
+    PyTypeObject *adapter_type;
+    PyTypeObject *call_type;
+    PyObject *add_done_callback; /* interned names */
+    PyObject *result;
+    PyObject *context_names; /* ("context",) */
+};
+
+typedef enum {
+    GH_READY,   /* between two requests, or in the middle of a head */
+    GH_BODY,    /* a body is coming in */
+    GH_RUNNING, /* the handler is at work */
+    GH_MAKING,  /* the head of the answer may be out, its body is being made */
+    GH_CLOSE,   /* to be closed as soon as the cork is out */
+    GH_LINGER,  /* our side is shut, what the client still sends is thrown away */
+    GH_CLOSING, /* the stream closes once its queue is out */
+    GH_GONE     /* no stream any more */
+} gh_state;
+
+typedef struct gh_peer gh_peer;
+typedef struct gh_foreign gh_foreign;
+
+typedef struct {
+    PyObject_HEAD PyObject *module;
+    struct gh_server_part *part;
+    const guava_loop_api *api; /* NULL until it has been started */
+    guava_loop *loop;
+    PyObject *loop_object; /* keeps `loop` alive */
+    gh_foreign *foreign;   /* `loop` again, when it is not guava-loop's own */
+
+    PyObject *handler;
+    PyObject *context; /* each request runs in a copy of it */
+    PyObject *log;     /* log(request or None, exception) */
+    PyObject *pump;    /* pump(peer, async iterator): a coroutine that sends all of it */
+    PyObject *wrap;    /* wrap(awaitable): a coroutine with the same result */
+    PyObject *emptied; /* called when the last peer leaves, while closing */
+
+    gh_limits limits;
+    uint64_t keep_alive_ticks; /* how long a peer may wait for each, in ticks */
+    uint64_t head_ticks;
+    uint64_t body_ticks;
+    uint64_t write_ticks;
+    uint64_t now; /* the last tick */
+    unsigned tick_ms;
+    void *tick; /* the loop's handle of it */
+    gh_wheel wheel;
+
+    gh_peer *peers;
+    size_t n_peers;
+    size_t n_tasks;    /* handlers that are suspended, even if their client has left */
+    uint64_t accepted; /* connections */
+    uint64_t answered; /* requests */
+
+    guava_listener **listeners;
+    size_t n_listeners;
+    PyObject *spare;  /* a request that waits for its next head */
+    gh_field *fields; /* of the head that is being read */
+    char *cork;
+    size_t corked;
+    gh_peer *corking; /* whose bytes they are */
+    bool secure;      /* connections are under TLS */
+    bool closing;
+} gh_server;
+
+/* A body on its way in. */
+typedef struct {
+    PyObject *bytes; /* of a known length; `got` of them are there */
+    size_t got;
+    gh_buffer data; /* of unknown length */
+    gh_chunks chunks;
+} gh_upload;
+
+struct gh_peer {
+    PyObject_HEAD gh_server *server;
+    guava_stream *stream;
+    gh_peer *next, *previous;
+    gh_timer timer;
+    gh_buffer in; /* bytes not yet looked at, or of a head that is not complete */
+    gh_scan scan;
+    uint8_t state;       /* a gh_state */
+    bool partial : 1;    /* what is in `in` is the beginning of a head */
+    bool keep_alive : 1; /* after this request */
+    bool http10 : 1;     /* of the request */
+    bool head_only : 1;  /* the request is a HEAD */
+    bool sent_head : 1;  /* of the answer */
+    bool chunked : 1;    /* the answer is */
+    bool eof : 1;        /* the client sends no more */
+    bool paused : 1;     /* reading is */
+    bool blocked : 1;    /* too much is queued; drain() will come */
+    bool deferred : 1;   /* a deferred call is under way */
+    bool linger : 1;     /* GH_CLOSE goes by way of GH_LINGER */
+    bool filing : 1;     /* a file is on its way */
+    uint32_t drained;    /* bytes thrown away in GH_LINGER */
+    size_t queued;       /* when the write timer last looked */
+    int64_t left;        /* bytes that the answer has promised and not sent, or -1 */
+    PyObject *request;   /* being read or answered */
+    PyObject *context;   /* of its handler */
+    PyObject *task;      /* what carries on the handler, or the pump */
+    PyObject *source;    /* the iterator or file that makes the answer's body */
+    gh_reply *reply;     /* its head, until the first piece is there */
+    PyObject *response;  /* owns the texts of that */
+    PyObject *waiter;    /* a future: done when `blocked` ends */
+    PyObject *address;   /* the client's, once asked for */
+    gh_upload *upload;
+};
+
+/* ---- peer.c ----------------------------------------------------------------------------------
+ */
+extern const guava_stream_ops gh_peer_ops;
+extern const guava_stream_ops gh_peer_upload_ops; /* bodies are read into their place */
+int gh_peer_accept(guava_stream *stream, void *server);
+PyObject *gh_peer_address(void *peer);
+void gh_peer_abort(gh_peer *peer);
+void gh_peer_close(gh_peer *peer);
+void gh_peer_fire(gh_timer *timer);
+/* The answer is complete: makes ready for the next request, or for the end. */
+void gh_peer_finish(gh_peer *peer);
+/* At the end of every callback, after the cork: closes what is to be closed, sets the timer. */
+void gh_peer_settle(gh_peer *peer);
+/* Calls resume() in the next turn of the loop. */
+void gh_peer_defer(gh_peer *peer);
+void gh_peer_resume(gh_peer *peer);
+
+/* ---- receive.c -------------------------------------------------------------------------------
+ */
+void gh_receive(gh_peer *peer, const char *bytes, size_t n);
+/* Goes on with what waits in peer->in. */
+void gh_receive_waiting(gh_peer *peer);
+char *gh_receive_place(guava_stream *stream, size_t *cap);
+void gh_upload_free(gh_peer *peer);
+
+/* ---- dispatch.c ------------------------------------------------------------------------------
+ */
+/* Calls the handler with peer->request and answers, or arranges for it. */
+void gh_dispatch(gh_peer *peer);
+/* The handler's task has ended. */
+void gh_dispatch_done(gh_peer *peer, PyObject *task);
+/* The coroutine has not ended in its first step: its task goes on, and calls the peer when done.
+ */
+void gh_wait_for(gh_peer *peer, PyObject *task);
+/* Reports the exception that is set and answers 500, or 4xx when it is the client's fault. */
+void gh_fail(gh_peer *peer);
+
+/* ---- answer.c --------------------------------------------------------------------------------
+ */
+void gh_answer(gh_peer *peer, gh_reply *reply, const char *body, size_t n, PyObject *owner);
+void gh_answer_status(gh_peer *peer, int status, const char *text);
+void gh_refuse(gh_peer *peer, gh_verdict verdict);
+/* Sends a head; what follows is the caller's. */
+int gh_send_head(gh_peer *peer, gh_reply *reply);
+/* Whether the answer has no body, whatever is given as one. */
+bool gh_is_bodyless(const gh_peer *peer, int status);
+
+/* ---- produce.c -------------------------------------------------------------------------------
+ */
+/* `source` is an iterator (or async iterator) that makes the body of the answer; `response` owns
+ * the reply's texts and may be NULL. */
+void gh_produce(gh_peer *peer, const gh_reply *reply, PyObject *response, PyObject *source);
+void gh_produce_async(gh_peer *peer, const gh_reply *reply, PyObject *response, PyObject *source);
+/* Goes on after blocked or deferred. */
+void gh_produce_more(gh_peer *peer);
+/* The pump has ended. */
+void gh_produce_done(gh_peer *peer, PyObject *task);
+/* The client has left while a task was at work. */
+void gh_produce_left(gh_peer *peer);
+/* Wakes the pump. */
+void gh_produce_unblock(gh_peer *peer);
+void gh_produce_drop(gh_peer *peer);
+PyObject *gh_peer_send(PyObject *peer, PyObject *chunk);
+
+/* ---- send_file.c -----------------------------------------------------------------------------
+ */
+void gh_send_file(gh_peer *peer, gh_reply *reply, PyObject *file);
+
+/* ---- out.c -----------------------------------------------------------------------------------
+ */
+/* Between these two, what is sent gathers and leaves in one write. cork() returns whose bytes were
+ * gathered before, for uncork(). */
+gh_peer *gh_cork(gh_peer *peer);
+void gh_uncork(gh_peer *peer, gh_peer *before);
+/* A place for n <= GH_CORK bytes; gh_out_took() says how many have been written to it. */
+char *gh_out_room(gh_peer *peer, size_t n);
+static inline void
+gh_out_took(gh_peer *peer, size_t n)
+{
+    peer->server->corked += n;
+}
+/* Any number of bytes, copied if few, else with a reference to their owner (may be NULL). */
+void gh_out(gh_peer *peer, const char *bytes, size_t n, PyObject *owner);
+void gh_out_flush(gh_server *server);
+
+/* ---- adapter.c, foreign.c --------------------------------------------------------------------
+ */
+extern const guava_loop_api gh_adapter_api;
+int gh_adapter_register(PyObject *module, struct gh_server_part *part);
+int gh_foreign_register(PyObject *module, struct gh_server_part *part);
+/* A loop of asyncio's as the table's `loop`; NULL with an exception set. */
+gh_foreign *gh_foreign_new(struct gh_server_part *part, PyObject *loop);
+void gh_foreign_free(gh_foreign *foreign);
+
+/* ---- server.c, probe.c -----------------------------------------------------------------------
+ */
+int gh_server_type_register(PyObject *module, struct gh_server_part *part);
+int gh_peer_register(PyObject *module, struct gh_server_part *part);
+int gh_probe_register(PyObject *module);
+void gh_server_left(gh_server *server); /* a peer has gone, or a task has ended */
+
+static inline void
+gh_arm(gh_peer *peer, uint64_t ticks)
+{
+    gh_server *server = peer->server;
+    /* `now` may be older by one tick. */
+    gh_timer_arm(&server->wheel, &peer->timer, server->now + ticks + server->tick_ms / GH_TICK_MS);
+}
+
+#endif

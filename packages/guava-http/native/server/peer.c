@@ -1,0 +1,475 @@
+/* peer.c: a connection's life. The stream holds a reference to its peer from accept to closed(); a
+ * request and a task may hold more. So a handler that outlives its client finds a peer without a
+ * stream, never freed memory. */
+#include "server/parts.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <stddef.h>
+#include <sys/un.h>
+
+#define LINGER_TICKS 20 /* two seconds */
+#define LINGER_BYTES (64 * 1024)
+
+/* ---- closing ---------------------------------------------------------------------------------
+ */
+
+void
+gh_peer_abort(gh_peer *peer)
+{
+    peer->state = GH_CLOSING;
+    if (peer->stream != NULL)
+        peer->server->api->abort(peer->stream, 0);
+}
+
+void
+gh_peer_close(gh_peer *peer)
+{
+    peer->state = GH_CLOSING;
+    if (peer->stream == NULL)
+        return;
+    /* What is queued may never be taken: the write timer goes on. */
+    gh_arm(peer, peer->server->write_ticks);
+    peer->server->api->close(peer->stream);
+}
+
+/* A close with unread input makes the kernel send a reset, which can overtake our answer on its
+ * way: so our side is shut and the rest is read, within bounds, until the client closes too
+ * (RFC 9112, 9.6). */
+static void
+begin_linger(gh_peer *peer)
+{
+    const guava_loop_api *api = peer->server->api;
+    gh_buffer_clear(&peer->in);
+    if (peer->eof || peer->stream == NULL) {
+        gh_peer_close(peer);
+        return;
+    }
+    peer->state = GH_LINGER;
+    peer->drained = 0;
+    if (peer->paused) {
+        peer->paused = false;
+        (void)api->read_resume(peer->stream);
+    }
+    (void)api->shutdown(peer->stream);
+    gh_arm(peer, LINGER_TICKS);
+}
+
+static void
+drain(gh_peer *peer, size_t n)
+{
+    if (n > LINGER_BYTES - peer->drained)
+        gh_peer_close(peer);
+    else
+        peer->drained += (uint32_t)n;
+}
+
+void
+gh_peer_settle(gh_peer *peer)
+{
+    size_t waiting = gh_buffer_len(&peer->in);
+    if (peer->state == GH_CLOSE) {
+        if (peer->linger || waiting > 0)
+            begin_linger(peer);
+        else
+            gh_peer_close(peer);
+    }
+    if (peer->state != GH_READY)
+        return;
+    if ((waiting == 0 && (peer->eof || peer->server->closing)) || (peer->partial && peer->eof))
+        gh_peer_close(peer);
+    else if (waiting == 0 && !peer->blocked)
+        gh_arm(peer, peer->server->keep_alive_ticks);
+}
+
+/* The request is answered. When nobody else has it, it serves the next one. */
+static void
+let_request_go(gh_peer *peer)
+{
+    gh_server *server = peer->server;
+    PyObject *request = peer->request;
+    if (request == NULL)
+        return;
+    peer->request = NULL;
+    server->answered++;
+    if (gh_request_is_ours(request) && server->spare == NULL) {
+        gh_request_reset(request, NULL);
+        server->spare = request;
+        return;
+    }
+    if (gh_request_detach(request) < 0)
+        PyErr_WriteUnraisable((PyObject *)peer);
+    Py_DECREF(request);
+}
+
+void
+gh_peer_finish(gh_peer *peer)
+{
+    gh_produce_drop(peer);
+    Py_CLEAR(peer->context);
+    let_request_go(peer);
+    peer->sent_head = false;
+    if (peer->stream == NULL)
+        peer->state = GH_GONE;
+    else if (peer->state != GH_CLOSING)
+        peer->state = peer->keep_alive ? GH_READY : GH_CLOSE;
+}
+
+/* ---- going on --------------------------------------------------------------------------------
+ */
+
+void
+gh_peer_resume(gh_peer *peer)
+{
+    Py_INCREF(peer);
+    gh_peer *before = gh_cork(peer);
+    if (peer->state == GH_MAKING)
+        gh_produce_more(peer);
+    if (peer->state == GH_READY)
+        gh_receive_waiting(peer);
+    gh_uncork(peer, before);
+    gh_peer_settle(peer);
+    Py_DECREF(peer);
+}
+
+static void
+deferred(void *arg)
+{
+    gh_peer *peer = arg;
+    peer->deferred = false;
+    if (peer->stream != NULL)
+        gh_peer_resume(peer);
+    Py_DECREF(peer);
+}
+
+void
+gh_peer_defer(gh_peer *peer)
+{
+    gh_server *server = peer->server;
+    if (peer->deferred)
+        return;
+    if (server->api->defer(server->loop, deferred, peer) < 0) {
+        PyErr_Clear();
+        gh_peer_abort(peer);
+        return;
+    }
+    Py_INCREF(peer);
+    peer->deferred = true;
+}
+
+/* ---- what the stream reports -----------------------------------------------------------------
+ */
+
+static int
+on_data(guava_stream *stream, char *bytes, size_t n)
+{
+    gh_peer *peer = guava_stream_user(stream);
+    if (peer->state == GH_LINGER) {
+        drain(peer, n);
+        return 0;
+    }
+    if (peer->state == GH_CLOSING)
+        return 0;
+    Py_INCREF(peer);
+    gh_receive(peer, bytes, n);
+    Py_DECREF(peer);
+    return 0;
+}
+
+static int
+on_eof(guava_stream *stream)
+{
+    gh_peer *peer = guava_stream_user(stream);
+    peer->eof = true;
+    if (peer->state == GH_LINGER || peer->state == GH_BODY)
+        gh_peer_close(peer);
+    else
+        gh_peer_settle(peer);
+    return 0;
+}
+
+static int
+on_drain(guava_stream *stream)
+{
+    gh_peer *peer = guava_stream_user(stream);
+    peer->blocked = false;
+    gh_produce_unblock(peer);
+    gh_peer_resume(peer);
+    return 0;
+}
+
+static void
+on_closed(guava_stream *stream, int error)
+{
+    gh_peer *peer = guava_stream_user(stream);
+    gh_server *server = peer->server;
+    peer->stream = NULL;
+    gh_timer_stop(&peer->timer);
+    gh_buffer_clear(&peer->in);
+    gh_upload_free(peer);
+    if (peer->next != NULL)
+        peer->next->previous = peer->previous;
+    if (peer->previous != NULL)
+        peer->previous->next = peer->next;
+    else
+        server->peers = peer->next;
+    server->n_peers--;
+    if (peer->request != NULL)
+        gh_request_set_disconnected(peer->request);
+    if (peer->task == NULL)
+        gh_peer_finish(peer);
+    else
+        gh_produce_left(peer);
+    gh_server_left(server);
+    Py_DECREF(peer);
+}
+
+const guava_stream_ops gh_peer_ops = {
+    .data = on_data,
+    .eof = on_eof,
+    .drain = on_drain,
+    .closed = on_closed,
+};
+
+const guava_stream_ops gh_peer_upload_ops = {
+    .alloc = gh_receive_place,
+    .data = on_data,
+    .eof = on_eof,
+    .drain = on_drain,
+    .closed = on_closed,
+};
+
+/* ---- time ------------------------------------------------------------------------------------
+ */
+
+/* A client that takes nothing of what is queued for a whole write timeout is cut off. */
+static bool
+is_writing(gh_peer *peer)
+{
+    size_t queued = peer->server->api->queued(peer->stream);
+    if (queued == 0)
+        return false;
+    if (queued == peer->queued) {
+        gh_peer_abort(peer);
+    } else {
+        peer->queued = queued;
+        gh_arm(peer, peer->server->write_ticks);
+    }
+    return true;
+}
+
+static void
+time_out(gh_peer *peer)
+{
+    gh_peer *before = gh_cork(peer);
+    gh_upload_free(peer);
+    peer->partial = false;
+    gh_refuse(peer, GH_TIMEOUT);
+    gh_uncork(peer, before);
+    gh_peer_settle(peer);
+}
+
+void
+gh_peer_fire(gh_timer *timer)
+{
+    gh_peer *peer = (gh_peer *)((char *)timer - offsetof(gh_peer, timer));
+    if (peer->stream == NULL || is_writing(peer))
+        return;
+    switch (peer->state) {
+    case GH_READY:
+        if (peer->partial)
+            time_out(peer);
+        else if (gh_buffer_len(&peer->in) == 0)
+            gh_peer_close(peer);
+        break;
+    case GH_BODY:
+        time_out(peer);
+        break;
+    case GH_LINGER:
+        gh_peer_close(peer);
+        break;
+    case GH_CLOSING:
+        gh_peer_abort(peer);
+        break;
+    case GH_MAKING:
+        if (peer->filing)
+            gh_peer_abort(peer);
+        break;
+    default:
+        break; /* how long a handler takes is its own affair */
+    }
+}
+
+/* ---- the address -----------------------------------------------------------------------------
+ */
+
+static PyObject *
+make_address(gh_peer *peer)
+{
+    union {
+        struct sockaddr any;
+        struct sockaddr_in in;
+        struct sockaddr_in6 in6;
+        struct sockaddr_un un;
+    } name = {.any.sa_family = AF_UNSPEC};
+    int length = sizeof(name);
+    char text[INET6_ADDRSTRLEN];
+    if (peer->stream == NULL || peer->server->api->peername(peer->stream, &name.any, &length) < 0)
+        Py_RETURN_NONE;
+    if (name.any.sa_family == AF_INET) {
+        if (inet_ntop(AF_INET, &name.in.sin_addr, text, sizeof(text)) == NULL)
+            return PyErr_SetFromErrno(PyExc_OSError);
+        return Py_BuildValue("(si)", text, (int)ntohs(name.in.sin_port));
+    }
+    if (name.any.sa_family == AF_INET6) {
+        if (inet_ntop(AF_INET6, &name.in6.sin6_addr, text, sizeof(text)) == NULL)
+            return PyErr_SetFromErrno(PyExc_OSError);
+        return Py_BuildValue("(si)", text, (int)ntohs(name.in6.sin6_port));
+    }
+    Py_RETURN_NONE;
+}
+
+PyObject *
+gh_peer_address(void *arg)
+{
+    gh_peer *peer = arg;
+    if (peer->address == NULL)
+        peer->address = make_address(peer);
+    return Py_XNewRef(peer->address);
+}
+
+/* ---- the object ------------------------------------------------------------------------------
+ */
+
+int
+gh_peer_accept(guava_stream *stream, void *arg)
+{
+    gh_server *server = arg;
+    gh_peer *peer = (gh_peer *)server->part->peer_type->tp_alloc(server->part->peer_type, 0);
+    if (peer == NULL)
+        return -1;
+    peer->server = (gh_server *)Py_NewRef(server);
+    peer->stream = stream;
+    peer->left = -1;
+    peer->next = server->peers;
+    if (peer->next != NULL)
+        peer->next->previous = peer;
+    server->peers = peer;
+    server->n_peers++;
+    server->accepted++;
+    gh_arm(peer, server->head_ticks);
+    server->api->set_ops(stream, &gh_peer_ops, peer);
+    return 0;
+}
+
+/* As the done callback of a task. */
+static PyObject *
+peer_call(gh_peer *peer, PyObject *args, PyObject *kwargs)
+{
+    PyObject *task;
+    if (!PyArg_ParseTuple(args, "O", &task))
+        return NULL;
+    if (task != peer->task)
+        Py_RETURN_NONE;
+    Py_INCREF(task);
+    Py_CLEAR(peer->task);
+    peer->server->n_tasks--;
+    gh_peer *before = gh_cork(peer);
+    if (peer->state == GH_MAKING)
+        gh_produce_done(peer, task);
+    else
+        gh_dispatch_done(peer, task);
+    if (peer->state == GH_READY)
+        gh_receive_waiting(peer);
+    gh_uncork(peer, before);
+    gh_peer_settle(peer);
+    Py_DECREF(task);
+    gh_server_left(peer->server);
+    Py_RETURN_NONE;
+}
+
+static PyObject *
+peer_repr(gh_peer *peer)
+{
+    static const char *const states[] = {
+        [GH_READY] = "ready",     [GH_BODY] = "receiving", [GH_RUNNING] = "running",
+        [GH_MAKING] = "sending",  [GH_CLOSE] = "closing",  [GH_LINGER] = "closing",
+        [GH_CLOSING] = "closing", [GH_GONE] = "gone",
+    };
+    return PyUnicode_FromFormat("<guava_http connection, %s>", states[peer->state]);
+}
+
+static int
+peer_traverse(gh_peer *peer, visitproc visit, void *arg)
+{
+    Py_VISIT(Py_TYPE(peer));
+    Py_VISIT(peer->server);
+    Py_VISIT(peer->request);
+    Py_VISIT(peer->context);
+    Py_VISIT(peer->task);
+    Py_VISIT(peer->source);
+    Py_VISIT(peer->response);
+    Py_VISIT(peer->waiter);
+    return 0;
+}
+
+static int
+peer_clear(gh_peer *peer)
+{
+    Py_CLEAR(peer->request);
+    Py_CLEAR(peer->context);
+    Py_CLEAR(peer->task);
+    Py_CLEAR(peer->source);
+    Py_CLEAR(peer->response);
+    Py_CLEAR(peer->waiter);
+    return 0;
+}
+
+static void
+peer_dealloc(gh_peer *peer)
+{
+    PyTypeObject *type = Py_TYPE(peer);
+    PyObject_GC_UnTrack(peer);
+    gh_timer_stop(&peer->timer);
+    gh_buffer_clear(&peer->in);
+    gh_upload_free(peer);
+    PyMem_Free(peer->reply);
+    (void)peer_clear(peer);
+    Py_CLEAR(peer->address);
+    Py_CLEAR(peer->server);
+    type->tp_free(peer);
+    Py_DECREF(type);
+}
+
+static PyMethodDef peer_methods[] = {
+    {"send", (PyCFunction)gh_peer_send, METH_O,
+     "send($self, chunk, /)\n--\n\nSend a piece of the body: None, or a future to wait for."},
+    {NULL},
+};
+
+static PyType_Slot peer_slots[] = {
+    {Py_tp_doc, "A connection of a server. The server makes them."},
+    {Py_tp_call, peer_call},
+    {Py_tp_repr, peer_repr},
+    {Py_tp_traverse, peer_traverse},
+    {Py_tp_clear, peer_clear},
+    {Py_tp_dealloc, peer_dealloc},
+    {Py_tp_methods, peer_methods},
+    {0, NULL},
+};
+
+static PyType_Spec peer_spec = {
+    .name = "guava_http._core.Peer",
+    .basicsize = sizeof(gh_peer),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION |
+             Py_TPFLAGS_IMMUTABLETYPE,
+    .slots = peer_slots,
+};
+
+int
+gh_peer_register(PyObject *module, struct gh_server_part *part)
+{
+    part->peer_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &peer_spec, NULL);
+    return part->peer_type == NULL ? -1 : 0;
+}

@@ -1,0 +1,327 @@
+/* receive.c: from bytes to requests. Whole requests are read where the loop put them, without a
+ * copy; only what is left over at the end of a callback is kept. One request is in work at a time,
+ * the ones behind it wait as bytes: so answers keep their order by themselves. */
+#include "server/parts.h"
+
+#include <string.h>
+
+#include "core/parser.h"
+
+/* Requests answered in one callback before others get their turn. */
+#define IN_A_ROW 64
+/* Where a body's rest is at least this long it is read straight into its place. */
+#define LEAST_PLACE 4096
+
+#define CONTINUE "HTTP/1.1 100 Continue\r\n\r\n"
+
+/* ---- bodies ----------------------------------------------------------------------------------
+ */
+
+void
+gh_upload_free(gh_peer *peer)
+{
+    gh_upload *upload = peer->upload;
+    if (upload == NULL)
+        return;
+    peer->upload = NULL;
+    Py_XDECREF(upload->bytes);
+    gh_buffer_clear(&upload->data);
+    PyMem_Free(upload);
+}
+
+/* Without memory, or with another exception set that is no fault of the handler. */
+static void
+give_up(gh_peer *peer)
+{
+    PyErr_WriteUnraisable((PyObject *)peer);
+    Py_CLEAR(peer->request);
+    gh_upload_free(peer);
+    gh_peer_abort(peer);
+}
+
+static gh_upload *
+begin_upload(gh_peer *peer, const gh_head *head)
+{
+    gh_upload *upload = PyMem_Calloc(1, sizeof(gh_upload));
+    if (upload == NULL) {
+        PyErr_NoMemory();
+        return NULL;
+    }
+    peer->upload = upload;
+    if (!head->chunked) {
+        upload->bytes = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)head->content_length);
+        if (upload->bytes == NULL) {
+            gh_upload_free(peer);
+            return NULL;
+        }
+    }
+    return upload;
+}
+
+/* The body is complete: the request goes to the handler. */
+static void
+end_upload(gh_peer *peer)
+{
+    gh_upload *upload = peer->upload;
+    PyObject *body = upload->bytes != NULL
+                         ? Py_NewRef(upload->bytes)
+                         : PyBytes_FromStringAndSize(upload->data.bytes,
+                                                     (Py_ssize_t)gh_buffer_len(&upload->data));
+    gh_upload_free(peer);
+    if (body == NULL) {
+        give_up(peer);
+        return;
+    }
+    gh_request_set_body(peer->request, body);
+    Py_DECREF(body);
+    gh_dispatch(peer);
+}
+
+/* Takes what belongs to the body off the bytes. True when the body is complete. */
+static bool
+take_sized(gh_upload *upload, const char *bytes, size_t n, size_t *used)
+{
+    size_t size = (size_t)PyBytes_GET_SIZE(upload->bytes);
+    size_t left = size - upload->got;
+    size_t take = n < left ? n : left;
+    char *place = PyBytes_AS_STRING(upload->bytes) + upload->got;
+    if (bytes != place && take > 0)
+        memcpy(place, bytes, take);
+    upload->got += take;
+    *used = take;
+    return upload->got == size;
+}
+
+static gh_verdict
+take_chunks(gh_upload *upload, const gh_limits *limits, const char *bytes, size_t n, size_t *used)
+{
+    gh_verdict verdict = GH_MORE;
+    const char *at = bytes;
+    while (n > 0 && verdict == GH_MORE) {
+        gh_slice data;
+        verdict = gh_chunks_next(&upload->chunks, &at, &n, limits, &data);
+        if (!gh_buffer_add(&upload->data, data.base, data.len)) {
+            PyErr_NoMemory();
+            return GH_MORE;
+        }
+    }
+    *used = (size_t)(at - bytes);
+    return verdict;
+}
+
+/* Returns how many bytes it took. */
+static size_t
+receive_body(gh_peer *peer, const char *bytes, size_t n)
+{
+    gh_server *server = peer->server;
+    size_t used = 0;
+    if (peer->upload->bytes != NULL) {
+        if (take_sized(peer->upload, bytes, n, &used)) {
+            server->api->set_ops(peer->stream, &gh_peer_ops, peer);
+            end_upload(peer);
+            return used;
+        }
+    } else {
+        gh_verdict verdict = take_chunks(peer->upload, &server->limits, bytes, n, &used);
+        if (PyErr_Occurred()) {
+            give_up(peer);
+            return n;
+        }
+        if (verdict == GH_OK) {
+            end_upload(peer);
+            return used;
+        }
+        if (verdict != GH_MORE) {
+            gh_upload_free(peer);
+            gh_refuse(peer, verdict);
+            return n;
+        }
+    }
+    gh_arm(peer, server->body_ticks);
+    return used;
+}
+
+char *
+gh_receive_place(guava_stream *stream, size_t *cap)
+{
+    gh_peer *peer = guava_stream_user(stream);
+    gh_upload *upload = peer->upload;
+    if (upload == NULL || upload->bytes == NULL)
+        return NULL;
+    size_t left = (size_t)PyBytes_GET_SIZE(upload->bytes) - upload->got;
+    if (left < LEAST_PLACE)
+        return NULL;
+    *cap = left;
+    return PyBytes_AS_STRING(upload->bytes) + upload->got;
+}
+
+/* The body is not all there. The request waits for it, on its own memory. */
+static size_t
+await_body(gh_peer *peer, const gh_head *head, const char *bytes, size_t n)
+{
+    gh_server *server = peer->server;
+    if (begin_upload(peer, head) == NULL) {
+        give_up(peer);
+        return n;
+    }
+    peer->state = GH_BODY;
+    size_t used = n > 0 ? receive_body(peer, bytes, n) : 0;
+    if (peer->state != GH_BODY)
+        return used;
+    if (gh_request_detach(peer->request) < 0) {
+        give_up(peer);
+        return n;
+    }
+    if (head->expect_continue && n == 0)
+        gh_out(peer, CONTINUE, sizeof(CONTINUE) - 1, NULL);
+    if (peer->upload->bytes != NULL)
+        server->api->set_ops(peer->stream, &gh_peer_upload_ops, peer);
+    gh_arm(peer, server->body_ticks);
+    return used;
+}
+
+/* ---- heads -----------------------------------------------------------------------------------
+ */
+
+static bool
+is_head_method(const gh_head *head)
+{
+    return head->method.len == 4 && memcmp(head->method.base, "HEAD", 4) == 0;
+}
+
+static PyObject *
+take_request(gh_peer *peer, const gh_head *head)
+{
+    gh_server *server = peer->server;
+    PyObject *request = server->spare;
+    if (request != NULL) {
+        server->spare = NULL;
+        gh_request_reset(request, head);
+    } else {
+        request = gh_request_from_head(server->module, head);
+        if (request == NULL)
+            return NULL;
+    }
+    gh_request_set_peer(request, gh_peer_address, peer, (PyObject *)peer);
+    if (server->secure)
+        gh_request_set_secure(request);
+    return request;
+}
+
+/* Returns how many bytes it took: 0 when the head is not complete. */
+static size_t
+receive_head(gh_peer *peer, const char *bytes, size_t n)
+{
+    gh_server *server = peer->server;
+    gh_head head = {0};
+    size_t size;
+    gh_verdict verdict = gh_scan_head(&peer->scan, bytes, n, &server->limits, &size);
+    if (verdict == GH_MORE)
+        return 0;
+    if (verdict == GH_OK)
+        verdict = gh_parse_head(&peer->scan, bytes, size, &server->limits, server->fields, &head);
+    peer->scan = (gh_scan){0};
+    peer->head_only = is_head_method(&head);
+    peer->http10 = head.minor == 0;
+    peer->keep_alive = head.keep_alive;
+    if (verdict != GH_OK) {
+        peer->http10 = false;
+        gh_refuse(peer, verdict);
+        return n;
+    }
+    peer->request = take_request(peer, &head);
+    if (peer->request == NULL) {
+        give_up(peer);
+        return n;
+    }
+    bytes += size;
+    n -= size;
+    if (head.content_length > 0 && n >= head.content_length) {
+        gh_request_borrow_body(peer->request, bytes, (size_t)head.content_length);
+        size += (size_t)head.content_length;
+    } else if (head.chunked || head.content_length > 0) {
+        return size + await_body(peer, &head, bytes, n);
+    }
+    gh_dispatch(peer);
+    return size;
+}
+
+/* ---- one after the other ---------------------------------------------------------------------
+ */
+
+/* Returns how many of the bytes it took. */
+static size_t
+receive(gh_peer *peer, const char *bytes, size_t n)
+{
+    unsigned answered = 0;
+    size_t used = 0;
+    while (used < n) {
+        size_t took = 0;
+        if (peer->state == GH_BODY) {
+            took = receive_body(peer, bytes + used, n - used);
+        } else if (peer->state == GH_READY && !peer->blocked && !peer->deferred) {
+            if (answered++ == IN_A_ROW) {
+                gh_peer_defer(peer);
+                break;
+            }
+            took = receive_head(peer, bytes + used, n - used);
+            peer->partial = took == 0;
+        }
+        if (took == 0)
+            break;
+        used += took;
+    }
+    return used;
+}
+
+/* After some bytes were taken: is the head that they begin late, are they too many? */
+static void
+look_at_rest(gh_peer *peer, bool was_partial)
+{
+    gh_server *server = peer->server;
+    if (peer->partial && !was_partial) {
+        uint64_t due = server->now + server->head_ticks + server->tick_ms / GH_TICK_MS;
+        if (peer->timer.next == NULL || due < peer->timer.due)
+            gh_timer_arm(&server->wheel, &peer->timer, due);
+    }
+    /* A head may be longer than that; its own limit stops it. */
+    bool full = gh_buffer_len(&peer->in) >= GH_WAITING && !peer->partial;
+    if (full == peer->paused || peer->stream == NULL || peer->state >= GH_CLOSE)
+        return;
+    peer->paused = full;
+    if (full)
+        (void)server->api->read_pause(peer->stream);
+    else
+        (void)server->api->read_resume(peer->stream);
+}
+
+void
+gh_receive_waiting(gh_peer *peer)
+{
+    gh_buffer *in = &peer->in;
+    if (gh_buffer_len(in) == 0)
+        return;
+    bool was_partial = peer->partial;
+    size_t used = receive(peer, in->bytes + in->start, gh_buffer_len(in));
+    if (used > 0)
+        gh_buffer_take(in, used);
+    look_at_rest(peer, was_partial);
+}
+
+void
+gh_receive(gh_peer *peer, const char *bytes, size_t n)
+{
+    gh_peer *before = gh_cork(peer);
+    bool waiting = gh_buffer_len(&peer->in) > 0;
+    size_t used = waiting ? 0 : receive(peer, bytes, n);
+    if (used < n) {
+        if (!gh_buffer_add(&peer->in, bytes + used, n - used))
+            gh_peer_abort(peer);
+        else if (waiting)
+            gh_receive_waiting(peer);
+        else
+            look_at_rest(peer, false);
+    }
+    gh_uncork(peer, before);
+    gh_peer_settle(peer);
+}

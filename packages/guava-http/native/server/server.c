@@ -1,0 +1,373 @@
+/* server.c: the object that Python's Server starts, feeds with sockets and closes. Between start()
+ * and stop() it holds itself: the loop has pointers to it that no reference shows. */
+#include "server/parts.h"
+
+#include <math.h>
+#include <structmember.h>
+
+#include "core/parser.h"
+
+#define TICKS_PER_SECOND 10
+#define FOREVER ((uint64_t)1 << 40) /* ticks: some thousand years */
+#define MOST_TICK_MS 1000
+
+static struct gh_server_part *
+part_of(PyObject *module)
+{
+    gh_module *state = PyModule_GetState(module);
+    return state->server;
+}
+
+/* ---- new, dealloc, traverse, clear -----------------------------------------------------------
+ */
+
+/* Seconds, or None for no limit, as ticks. */
+static int
+read_seconds(PyObject *value, const char *name, uint64_t *ticks)
+{
+    *ticks = FOREVER;
+    if (value == Py_None)
+        return 0;
+    double seconds = PyFloat_AsDouble(value);
+    if (seconds == -1 && PyErr_Occurred())
+        return -1;
+    if (!(seconds > 0)) {
+        PyErr_Format(PyExc_ValueError, "%s must be a positive number of seconds or None", name);
+        return -1;
+    }
+    if (seconds < (double)FOREVER / TICKS_PER_SECOND)
+        *ticks = (uint64_t)ceil(seconds * TICKS_PER_SECOND);
+    return 0;
+}
+
+static int
+check_limits(Py_ssize_t head, Py_ssize_t fields, Py_ssize_t target, Py_ssize_t body)
+{
+    if (head < 64 || head > GH_HEAD_MOST)
+        PyErr_Format(PyExc_ValueError, "head must be from 64 to %u bytes", GH_HEAD_MOST);
+    else if (fields < 1 || fields > UINT16_MAX)
+        PyErr_Format(PyExc_ValueError, "fields must be from 1 to %d", UINT16_MAX);
+    else if (target < 1 || target > GH_TARGET_MOST)
+        PyErr_Format(PyExc_ValueError, "target must be from 1 to %u bytes", GH_TARGET_MOST);
+    else if (body < 0)
+        PyErr_SetString(PyExc_ValueError, "body must not be negative");
+    return PyErr_Occurred() ? -1 : 0;
+}
+
+/* A tick an eighth of the shortest timeout, so that none is late by more than that. */
+static unsigned
+choose_tick(const gh_server *self)
+{
+    uint64_t shortest = self->keep_alive_ticks;
+    shortest = self->head_ticks < shortest ? self->head_ticks : shortest;
+    shortest = self->body_ticks < shortest ? self->body_ticks : shortest;
+    shortest = self->write_ticks < shortest ? self->write_ticks : shortest;
+    uint64_t ms = shortest * GH_TICK_MS / 8;
+    ms = ms > MOST_TICK_MS ? MOST_TICK_MS : ms;
+    return ms < GH_TICK_MS ? GH_TICK_MS : (unsigned)ms;
+}
+
+static int
+server_init(gh_server *self, PyObject *args, PyObject *kwargs)
+{
+    static char *names[] = {"handler",      "log",           "pump", "wrap",       "head",
+                            "fields",       "target",        "body", "keep_alive", "head_timeout",
+                            "body_timeout", "write_timeout", NULL};
+    PyObject *handler, *log, *pump, *wrap, *keep_alive, *head_timeout, *body_timeout,
+        *write_timeout;
+    Py_ssize_t head, fields, target, body;
+    if (self->handler != NULL) {
+        PyErr_SetString(PyExc_RuntimeError, "a server is made once");
+        return -1;
+    }
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OOOO$nnnnOOOO:Server", names, &handler, &log,
+                                     &pump, &wrap, &head, &fields, &target, &body, &keep_alive,
+                                     &head_timeout, &body_timeout, &write_timeout))
+        return -1;
+    if (!PyCallable_Check(handler)) {
+        PyErr_Format(PyExc_TypeError, "the handler must be callable, %.200s is not",
+                     Py_TYPE(handler)->tp_name);
+        return -1;
+    }
+    if (check_limits(head, fields, target, body) < 0 ||
+        read_seconds(keep_alive, "keep_alive", &self->keep_alive_ticks) < 0 ||
+        read_seconds(head_timeout, "head", &self->head_ticks) < 0 ||
+        read_seconds(body_timeout, "body", &self->body_ticks) < 0 ||
+        read_seconds(write_timeout, "write", &self->write_ticks) < 0)
+        return -1;
+    PyObject *module = PyType_GetModule(Py_TYPE(self));
+    if (module == NULL)
+        return -1;
+    PyMem_Free(self->fields);
+    PyMem_Free(self->cork);
+    self->fields = PyMem_New(gh_field, (size_t)fields);
+    self->cork = PyMem_Malloc(GH_CORK);
+    if (self->fields == NULL || self->cork == NULL) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    self->limits = (gh_limits){(uint32_t)head, (uint32_t)fields, (uint32_t)target, (uint64_t)body};
+    self->tick_ms = choose_tick(self);
+    gh_parser_allow(self->limits.head);
+    self->part = part_of(module);
+    self->module = Py_NewRef(module);
+    self->log = Py_NewRef(log);
+    self->pump = Py_NewRef(pump);
+    self->wrap = Py_NewRef(wrap);
+    self->handler = Py_NewRef(handler);
+    return 0;
+}
+
+static int
+server_traverse(gh_server *self, visitproc visit, void *arg)
+{
+    Py_VISIT(Py_TYPE(self));
+    Py_VISIT(self->module);
+    Py_VISIT(self->loop_object);
+    Py_VISIT(self->handler);
+    Py_VISIT(self->context);
+    Py_VISIT(self->log);
+    Py_VISIT(self->pump);
+    Py_VISIT(self->wrap);
+    Py_VISIT(self->emptied);
+    Py_VISIT(self->spare);
+    return 0;
+}
+
+static int
+server_clear(gh_server *self)
+{
+    Py_CLEAR(self->loop_object);
+    Py_CLEAR(self->handler);
+    Py_CLEAR(self->context);
+    Py_CLEAR(self->log);
+    Py_CLEAR(self->pump);
+    Py_CLEAR(self->wrap);
+    Py_CLEAR(self->emptied);
+    Py_CLEAR(self->spare);
+    return 0;
+}
+
+static void
+server_dealloc(gh_server *self)
+{
+    PyTypeObject *type = Py_TYPE(self);
+    PyObject_GC_UnTrack(self);
+    (void)server_clear(self);
+    Py_CLEAR(self->module);
+    PyMem_Free(self->fields);
+    PyMem_Free(self->cork);
+    PyMem_Free(self->listeners);
+    gh_foreign_free(self->foreign);
+    type->tp_free(self);
+    Py_DECREF(type);
+}
+
+/* ---- start and stop --------------------------------------------------------------------------
+ */
+
+static void
+on_tick(void *arg)
+{
+    gh_server *self = arg;
+    self->now = self->api->tick(self->loop);
+    gh_wheel_turn(&self->wheel, self->now, gh_peer_fire);
+}
+
+static int
+join_loop(gh_server *self, PyObject *loop, int native)
+{
+    if (native) {
+        self->api = guava_loop_import();
+        if (self->api == NULL)
+            return -1;
+        self->loop = self->api->from_object(loop);
+        return self->loop == NULL ? -1 : 0;
+    }
+    self->api = &gh_adapter_api;
+    self->foreign = gh_foreign_new(self->part, loop);
+    self->loop = (guava_loop *)self->foreign;
+    return self->foreign == NULL ? -1 : 0;
+}
+
+static PyObject *
+server_start(gh_server *self, PyObject *args)
+{
+    PyObject *loop;
+    int native, secure;
+    if (!PyArg_ParseTuple(args, "Opp:start", &loop, &native, &secure))
+        return NULL;
+    if (self->handler == NULL || self->loop_object != NULL) {
+        PyErr_SetString(PyExc_RuntimeError, "a server starts once");
+        return NULL;
+    }
+    Py_XSETREF(self->context, PyContext_CopyCurrent());
+    if (self->context == NULL || join_loop(self, loop, native) < 0)
+        return NULL;
+    self->secure = secure != 0;
+    self->loop_object = Py_NewRef(loop);
+    self->now = self->api->tick(self->loop);
+    gh_wheel_start(&self->wheel, self->now);
+    if (self->api->on_tick(self->loop, on_tick, self, self->tick_ms, &self->tick) < 0) {
+        Py_CLEAR(self->loop_object);
+        return NULL;
+    }
+    Py_INCREF(self); /* the tick's, until stop() */
+    Py_RETURN_NONE;
+}
+
+static bool
+is_running(gh_server *self)
+{
+    if (self->tick == NULL)
+        PyErr_SetString(PyExc_RuntimeError, "the server is not running");
+    return self->tick != NULL;
+}
+
+static PyObject *
+server_listen(gh_server *self, PyObject *args)
+{
+    int fd, backlog;
+    if (!PyArg_ParseTuple(args, "ii:listen", &fd, &backlog) || !is_running(self))
+        return NULL;
+    guava_listener **grown =
+        PyMem_Resize(self->listeners, guava_listener *, self->n_listeners + 1);
+    if (grown == NULL)
+        return PyErr_NoMemory();
+    self->listeners = grown;
+    if (self->api->listen(self->loop, fd, backlog, gh_peer_accept, self,
+                          &self->listeners[self->n_listeners]) < 0)
+        return NULL;
+    self->n_listeners++;
+    Py_RETURN_NONE;
+}
+
+/* A loop that has been closed has closed what was open on it. */
+static int
+loop_is_closed(gh_server *self)
+{
+    PyObject *closed = PyObject_CallMethod(self->loop_object, "is_closed", NULL);
+    int result = closed == NULL ? -1 : PyObject_IsTrue(closed);
+    Py_XDECREF(closed);
+    return result;
+}
+
+static PyObject *
+server_unlisten(gh_server *self, PyObject *Py_UNUSED(ignored))
+{
+    int closed = self->n_listeners > 0 ? loop_is_closed(self) : 1;
+    if (closed < 0)
+        return NULL;
+    for (size_t i = 0; i < self->n_listeners && !closed; i++)
+        self->api->unlisten(self->listeners[i]);
+    self->n_listeners = 0;
+    Py_RETURN_NONE;
+}
+
+static PyObject *
+server_close(gh_server *self, PyObject *emptied)
+{
+    if (!is_running(self))
+        return NULL;
+    Py_XSETREF(self->emptied, Py_NewRef(emptied));
+    self->closing = true;
+    /* Closing a peer does not unlink it: closed() does, later. */
+    for (gh_peer *peer = self->peers; peer != NULL; peer = peer->next) {
+        if (peer->state == GH_READY)
+            gh_peer_settle(peer);
+    }
+    gh_server_left(self);
+    Py_RETURN_NONE;
+}
+
+static PyObject *
+server_abort(gh_server *self, PyObject *Py_UNUSED(ignored))
+{
+    self->closing = true;
+    for (gh_peer *peer = self->peers; peer != NULL; peer = peer->next)
+        gh_peer_abort(peer);
+    Py_RETURN_NONE;
+}
+
+static PyObject *
+server_stop(gh_server *self, PyObject *Py_UNUSED(ignored))
+{
+    if (self->tick == NULL)
+        Py_RETURN_NONE;
+    int closed = loop_is_closed(self);
+    if (closed < 0 || server_unlisten(self, NULL) == NULL)
+        return NULL;
+    if (!closed)
+        self->api->off_tick(self->loop, self->tick);
+    self->tick = NULL;
+    Py_CLEAR(self->emptied);
+    Py_DECREF(self);
+    Py_RETURN_NONE;
+}
+
+void
+gh_server_left(gh_server *self)
+{
+    if (!self->closing || self->n_peers > 0 || self->n_tasks > 0 || self->emptied == NULL)
+        return;
+    PyObject *emptied = self->emptied;
+    self->emptied = NULL;
+    PyObject *done = PyObject_CallNoArgs(emptied);
+    if (done == NULL)
+        PyErr_WriteUnraisable(emptied);
+    Py_XDECREF(done);
+    Py_DECREF(emptied);
+}
+
+/* ---- slots -----------------------------------------------------------------------------------
+ */
+
+static PyMethodDef server_methods[] = {
+    {"start", (PyCFunction)server_start, METH_VARARGS,
+     "start($self, loop, native, secure, /)\n--\n\nJoin a loop: through its streams if `native`."},
+    {"listen", (PyCFunction)server_listen, METH_VARARGS,
+     "listen($self, fd, backlog, /)\n--\n\nAccept connections from a bound socket; owns fd."},
+    {"unlisten", (PyCFunction)server_unlisten, METH_NOARGS,
+     "unlisten($self, /)\n--\n\nAccept no more connections."},
+    {"close", (PyCFunction)server_close, METH_O,
+     "close($self, emptied, /)\n--\n\nClose idle connections now and the others after their "
+     "answer;\ncall emptied() when none is left."},
+    {"abort", (PyCFunction)server_abort, METH_NOARGS,
+     "abort($self, /)\n--\n\nCut all connections off."},
+    {"stop", (PyCFunction)server_stop, METH_NOARGS, "stop($self, /)\n--\n\nLeave the loop."},
+    {NULL},
+};
+
+static PyMemberDef server_members[] = {
+    {"connections", T_PYSSIZET, offsetof(gh_server, n_peers), READONLY, "Open now."},
+    {"tasks", T_PYSSIZET, offsetof(gh_server, n_tasks), READONLY, "Suspended now."},
+    {"accepted", T_ULONGLONG, offsetof(gh_server, accepted), READONLY, "Connections so far."},
+    {"answered", T_ULONGLONG, offsetof(gh_server, answered), READONLY, "Requests so far."},
+    {NULL},
+};
+
+static PyType_Slot server_slots[] = {
+    {Py_tp_doc, "The native half of guava_http.Server."},
+    {Py_tp_init, server_init},
+    {Py_tp_new, PyType_GenericNew},
+    {Py_tp_traverse, server_traverse},
+    {Py_tp_clear, server_clear},
+    {Py_tp_dealloc, server_dealloc},
+    {Py_tp_methods, server_methods},
+    {Py_tp_members, server_members},
+    {0, NULL},
+};
+
+static PyType_Spec server_spec = {
+    .name = "guava_http._core.Server",
+    .basicsize = sizeof(gh_server),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_IMMUTABLETYPE,
+    .slots = server_slots,
+};
+
+int
+gh_server_type_register(PyObject *module, struct gh_server_part *part)
+{
+    part->server_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &server_spec, NULL);
+    return part->server_type == NULL ? -1 : PyModule_AddType(module, part->server_type);
+}

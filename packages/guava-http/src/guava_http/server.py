@@ -1,0 +1,517 @@
+"""The server: what is done once per start, in Python; what is done per request is native."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import logging
+import os
+import signal
+import socket
+import ssl as _ssl
+import threading
+import warnings
+from collections.abc import (
+    AsyncIterable,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Iterator,
+    Sequence,
+)
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+import guava_loop
+
+from . import _core
+
+__all__ = ["Handler", "Limits", "Result", "Server", "Timeouts", "serve"]
+
+_logger = logging.getLogger("guava_http")
+
+_Body: TypeAlias = (
+    str
+    | bytes
+    | dict[Any, Any]
+    | list[Any]
+    | _core.Response
+    | _core.FileBody
+    | Iterator[str | bytes]
+    | AsyncIterator[str | bytes]
+)
+Result: TypeAlias = _Body | Awaitable[_Body]
+"""What a handler may give."""
+
+Handler: TypeAlias = Callable[[_core.Request], Result]
+"""A `def` or `async def` function of one request."""
+
+# Pieces of an async iterator that never waits, before others get their turn.
+_PIECES = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How much of a request is taken. Whoever sends more gets the status code, and is closed.
+
+    Args:
+        head: bytes of the request line and the header fields together; 431.
+        fields: number of header fields; 431.
+        target: bytes of the request target (the URL's path and query); 414.
+        body: bytes of the body, decoded; 413.
+    """
+
+    head: int = 64 * 1024
+    fields: int = 100
+    target: int = 8190
+    body: int = 8 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timeouts:
+    """How long a client may take, in seconds; None is for ever.
+
+    They are looked at on a coarse clock and come late by up to an eighth of the shortest of them,
+    a second at most. No time is set for a handler: `asyncio.timeout` is there for that.
+
+    Args:
+        keep_alive: between two requests, then the connection is closed. Longer than a proxy's own
+            (60 s is usual), so that the proxy closes first.
+        head: for a whole head, from its first byte; 408. A new connection that sends nothing is
+            closed after this time too.
+        body: without a byte of a body that is awaited; 408.
+        write: in which the client takes nothing of what is sent; the connection is cut off.
+    """
+
+    keep_alive: float | None = 65
+    head: float | None = 10
+    body: float | None = 20
+    write: float | None = 60
+
+
+class Server:
+    """An HTTP/1.1 server on the running asyncio loop.
+
+    On a `guava_loop.Loop` it uses the loop's own streams. On any other asyncio loop, and with
+    `ssl`, the same server runs over the loop's transports, which costs speed only.
+
+    Args:
+        handler: called with each `Request`; see `Handler` and `Result`. A plain function runs at
+            once, between two reads, and so must not block; a coroutine may wait. Each call has
+            its own copy of the context (`contextvars`) that start() was called in.
+        host: the name or address to listen on; None is every address of the machine.
+        port: the TCP port; 0 lets the system choose, see the attribute `port`.
+        backlog: connections that may wait in the kernel to be accepted.
+        limits: see `Limits`.
+        timeouts: see `Timeouts`.
+        sockets: bound sockets (TCP or unix) to listen on instead of host and port. The server
+            owns and closes them.
+        ssl: a context for TLS.
+        transport: "native" insists on a guava_loop.Loop's streams, "asyncio" on the loop's
+            transports; "auto" takes what fits.
+
+    Raises:
+        TypeError: the handler is not callable.
+        ValueError: a limit or timeout is out of range.
+    """
+
+    def __init__(
+        self,
+        handler: Handler,
+        host: str | None = "127.0.0.1",
+        port: int = 8000,
+        *,
+        backlog: int = 1024,
+        limits: Limits = Limits(),  # noqa: B008 (it is frozen)
+        timeouts: Timeouts = Timeouts(),  # noqa: B008
+        sockets: Sequence[socket.socket] | None = None,
+        ssl: _ssl.SSLContext | None = None,
+        transport: Literal["auto", "native", "asyncio"] = "auto",
+    ) -> None:
+        if transport not in ("auto", "native", "asyncio"):
+            raise ValueError(f"transport must be auto, native or asyncio, not {transport!r}")
+        if transport == "native" and ssl is not None:
+            raise ValueError("TLS needs the loop's transports: leave transport='native' out")
+        self._core = _core.Server(
+            handler,
+            _log,
+            _pump,
+            _wrap,
+            head=limits.head,
+            fields=limits.fields,
+            target=limits.target,
+            body=limits.body,
+            keep_alive=timeouts.keep_alive,
+            head_timeout=timeouts.head,
+            body_timeout=timeouts.body,
+            write_timeout=timeouts.write,
+        )
+        self._host = host
+        self._port = port
+        self._backlog = backlog
+        self._given = None if sockets is None else list(sockets)
+        self._ssl = ssl
+        self._transport = transport
+        self._sockets: list[socket.socket] = []
+        self._asyncio_servers: list[asyncio.Server] = []
+        self._state: Literal["new", "running", "closing", "closed"] = "new"
+        self._closed: asyncio.Future[None] | None = None
+
+    def __repr__(self) -> str:
+        where = f" at {self.address}" if self._state == "running" else ""
+        return f"<guava_http.Server, {self._state}{where}>"
+
+    def __del__(self) -> None:
+        if getattr(self, "_state", "new") in ("running", "closing"):
+            warnings.warn(f"{self!r} was never closed", ResourceWarning, source=self, stacklevel=2)
+            with contextlib.suppress(Exception):
+                self._core.stop()
+                self._close_sockets()
+
+    # ---- where it listens ----------------------------------------------------------------------
+
+    @property
+    def sockets(self) -> tuple[socket.socket, ...]:
+        """The listening sockets, while the server runs."""
+        return tuple(self._sockets)
+
+    @property
+    def port(self) -> int:
+        """The TCP port: the one asked for, or once started the real one."""
+        for sock in self._sockets:
+            if sock.family in (socket.AF_INET, socket.AF_INET6):
+                return int(sock.getsockname()[1])
+        return self._port
+
+    @property
+    def address(self) -> str:
+        """Where it can be reached, as "http://127.0.0.1:8000" or "unix:/run/app.sock"."""
+        for sock in self._sockets:
+            if sock.family == socket.AF_UNIX:
+                return f"unix:{os.fsdecode(sock.getsockname())}"
+        scheme = "http" if self._ssl is None else "https"
+        host = self._sockets[0].getsockname()[0] if self._sockets else self._host
+        return f"{scheme}://{_for_url(host)}:{self.port}"
+
+    @property
+    def connections(self) -> int:
+        """How many connections are open."""
+        return self._core.connections
+
+    @property
+    def accepted(self) -> int:
+        """How many connections there have been."""
+        return self._core.accepted
+
+    @property
+    def answered(self) -> int:
+        """How many requests have been answered."""
+        return self._core.answered
+
+    # ---- start and close -----------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Begins to listen; connections are served from now on.
+
+        Raises:
+            OSError: host and port cannot be listened on; the message names both.
+            RuntimeError: the server has been started before.
+        """
+        if self._state != "new":
+            raise RuntimeError("a server starts once")
+        loop = asyncio.get_running_loop()
+        native = self._is_native(loop)
+        self._sockets = self._given if self._given is not None else await self._bind(loop)
+        self._closed = loop.create_future()
+        self._core.start(loop, native, self._ssl is not None)
+        self._state = "running"
+        try:
+            for sock in self._sockets:
+                await self._listen(loop, sock, native)
+        except BaseException:
+            self._finish()
+            raise
+
+    async def wait(self) -> None:
+        """Waits until the server has been closed."""
+        if self._closed is not None:
+            await asyncio.shield(self._closed)
+
+    async def serve_forever(self) -> None:
+        """Starts, unless that is done, and serves until close() or until it is cancelled."""
+        if self._state == "new":
+            await self.start()
+        try:
+            await self.wait()
+        finally:
+            await self.close()
+
+    async def close(self, grace: float | None = 10) -> None:
+        """Stops listening, lets requests in work be answered, and closes all connections.
+
+        Idle connections are closed at once, the others after their answer. After `grace` seconds
+        (None: however long it takes) those that are left are cut off. May be called again, to
+        wait for an earlier call or to shorten its grace.
+        """
+        if self._state == "new":
+            self._state = "closed"
+        if self._state == "closed":
+            return
+        assert self._closed is not None
+        if self._state == "running":
+            self._state = "closing"
+            self._stop_listening()
+            self._core.close(self._emptied)
+        try:
+            async with asyncio.timeout(grace):
+                await asyncio.shield(self._closed)
+        except TimeoutError:
+            self._core.abort()
+            # The connections end in the next turns of the loop; tasks may go on for ever.
+            while self._core.connections:
+                await asyncio.sleep(0)
+        except asyncio.CancelledError:
+            self._core.abort()
+            raise
+        finally:
+            self._finish()
+
+    async def __aenter__(self) -> Server:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self.close()
+
+    def _emptied(self) -> None:
+        if self._closed is not None and not self._closed.done():
+            self._closed.set_result(None)
+
+    def _finish(self) -> None:
+        self._stop_listening()
+        self._core.stop()
+        self._state = "closed"
+        self._emptied()
+
+    def _stop_listening(self) -> None:
+        self._core.unlisten()
+        for server in self._asyncio_servers:
+            server.close()
+        self._close_sockets()
+
+    def _close_sockets(self) -> None:
+        for sock in self._sockets:
+            sock.close()
+        self._sockets = []
+
+    # ---- sockets -------------------------------------------------------------------------------
+
+    def _is_native(self, loop: asyncio.AbstractEventLoop) -> bool:
+        native = isinstance(loop, guava_loop.Loop)
+        if self._transport == "native" and not native:
+            raise RuntimeError("transport='native' needs a running guava_loop.Loop")
+        return native and self._ssl is None and self._transport != "asyncio"
+
+    async def _bind(self, loop: asyncio.AbstractEventLoop) -> list[socket.socket]:
+        infos = await self._resolve(loop)
+        sockets: list[socket.socket] = []
+        port = self._port
+        try:
+            for family, kind, proto, _, name in dict.fromkeys(infos):
+                sock = socket.socket(family, kind, proto)
+                sockets.append(sock)
+                sock.setblocking(False)
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                if family == socket.AF_INET6:
+                    sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+                # With port 0 every address gets the port that the first one got.
+                sock.bind((name[0], port, *name[2:]))
+                port = port or sock.getsockname()[1]
+        except OSError as error:
+            for sock in sockets:
+                sock.close()
+            raise OSError(
+                error.errno,
+                f"cannot listen on {self._where()}: {os.strerror(error.errno or 0).lower()}",
+            ) from None
+        return sockets
+
+    async def _resolve(self, loop: asyncio.AbstractEventLoop) -> list[Any]:
+        flags = socket.AI_PASSIVE
+        # A numeric address needs no name server, and so no thread to wait for one.
+        with contextlib.suppress(socket.gaierror):
+            return socket.getaddrinfo(
+                self._host,
+                self._port,
+                type=socket.SOCK_STREAM,
+                flags=flags | socket.AI_NUMERICHOST,
+            )
+        try:
+            return await loop.getaddrinfo(
+                self._host, self._port, type=socket.SOCK_STREAM, flags=flags
+            )
+        except socket.gaierror as error:
+            raise OSError(
+                errno.EADDRNOTAVAIL, f"cannot listen on {self._where()}: {error.strerror}"
+            ) from None
+
+    async def _listen(
+        self, loop: asyncio.AbstractEventLoop, sock: socket.socket, native: bool
+    ) -> None:
+        if sock.family in (socket.AF_INET, socket.AF_INET6):
+            # Accepted sockets inherit it: no system call for each.
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.setblocking(False)
+        if native:
+            copy = os.dup(sock.fileno())
+            try:
+                self._core.listen(copy, self._backlog)
+            except OSError as error:
+                os.close(copy)
+                raise OSError(
+                    error.errno,
+                    f"cannot listen on {self._where()}: {os.strerror(error.errno or 0).lower()}",
+                ) from None
+            return
+        # Both asyncio and uvloop close what they are given.
+        copy_ = sock.dup()
+        if sock.family == socket.AF_UNIX:
+            server = await loop.create_unix_server(
+                self._adapter, sock=copy_, backlog=self._backlog, ssl=self._ssl
+            )
+        else:
+            server = await loop.create_server(
+                self._adapter, sock=copy_, backlog=self._backlog, ssl=self._ssl
+            )
+        self._asyncio_servers.append(server)
+
+    def _adapter(self) -> asyncio.BufferedProtocol:
+        return _core.Adapter(self._core)
+
+    def _where(self) -> str:
+        return f"{_for_url(self._host)}:{self._port}"
+
+
+def _for_url(host: str | None) -> str:
+    if host is None:
+        return "*"
+    return f"[{host}]" if ":" in host else host
+
+
+# ---- what the native half calls ----------------------------------------------------------------
+
+
+def _log(request: _core.Request | None, error: BaseException) -> None:
+    what = "a request" if request is None else f"{request.method} {request.path}"
+    _logger.error("%s failed", what, exc_info=error)
+
+
+async def _wrap(awaitable: Awaitable[_Body]) -> _Body:
+    return await awaitable
+
+
+async def _pump(peer: _core.Peer, source: AsyncIterable[str | bytes]) -> None:
+    pieces = 0
+    try:
+        async for piece in source:
+            waiter = peer.send(piece)
+            pieces += 1
+            if waiter is not None:
+                await waiter
+            elif pieces % _PIECES == 0:
+                await asyncio.sleep(0)
+    finally:
+        close = getattr(source, "aclose", None)
+        if close is not None:
+            await close()
+
+
+# ---- the blocking way --------------------------------------------------------------------------
+
+
+def serve(
+    handler: Handler,
+    host: str | None = "127.0.0.1",
+    port: int = 8000,
+    *,
+    grace: float | None = 10,
+    started: Callable[[Server], object] | None = None,
+    **options: Any,
+) -> None:
+    """Serves until SIGINT or SIGTERM, on a new guava_loop.Loop.
+
+    The first signal lets requests in work be answered (see `Server.close`), the second ends at
+    once, the third raises KeyboardInterrupt wherever the program is. Signals are only handled
+    when this runs on the main thread.
+
+    Args:
+        handler: as of `Server`.
+        host: as of `Server`.
+        port: as of `Server`.
+        grace: seconds for answers that are on their way when a signal comes.
+        started: called with the server once it listens; to print its address, say.
+        options: further options of `Server`.
+
+    Raises:
+        OSError: host and port cannot be listened on; the message names both.
+    """
+    server = Server(handler, host, port, **options)
+    with _Signals() as signals, asyncio.Runner(loop_factory=guava_loop.new_event_loop) as runner:
+        runner.run(_serve(server, signals, grace, started))
+
+
+class _Signals:
+    """Counts SIGINT and SIGTERM. It stays until the loop is closed: some senders send twice."""
+
+    def __init__(self) -> None:
+        self.wanted = asyncio.Event()
+        self.hurried = asyncio.Event()
+        self.loop: asyncio.AbstractEventLoop | None = None
+        self._count = 0
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> _Signals:
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._before[number] = signal.signal(number, self._on_signal)
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+
+    def _on_signal(self, number: int, frame: object) -> None:
+        self._count += 1
+        if self._count > 2:
+            raise KeyboardInterrupt
+        if self.loop is not None and not self.loop.is_closed():
+            self.loop.call_soon_threadsafe(self.tell)
+
+    def tell(self) -> None:
+        """Sets the events, on the loop."""
+        if self._count > 0:
+            self.wanted.set()
+        if self._count > 1:
+            self.hurried.set()
+
+
+async def _serve(
+    server: Server,
+    signals: _Signals,
+    grace: float | None,
+    started: Callable[[Server], object] | None,
+) -> None:
+    signals.loop = asyncio.get_running_loop()
+    signals.tell()
+    try:
+        await server.start()
+        if started is not None:
+            started(server)
+        await signals.wanted.wait()
+        hurry = asyncio.create_task(signals.hurried.wait())
+        close = asyncio.create_task(server.close(grace))
+        await asyncio.wait([close, hurry], return_when=asyncio.FIRST_COMPLETED)
+        hurry.cancel()
+    finally:
+        await server.close(0)

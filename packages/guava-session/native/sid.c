@@ -32,7 +32,7 @@ sid_write(const unsigned char *random, char *text)
     text[out++] = alphabet[rest << 2 & 63];
 }
 
-PyDoc_STRVAR(generate_id_doc, "generate_id()\n--\n\n"
+PyDoc_STRVAR(generate_id_doc, "generate_id($module, /)\n--\n\n"
                               "A new session id: 256 random bits of the operating system as 43\n"
                               "characters of A-Z a-z 0-9 - _ (RFC 4648, section 5).\n\n"
                               "Raises OSError when the system has no randomness to give.");
@@ -57,7 +57,7 @@ sid_is_char(unsigned char c)
 }
 
 PyDoc_STRVAR(is_id_doc,
-             "is_id(value, /)\n--\n\n"
+             "is_id($module, value, /)\n--\n\n"
              "Whether value has the shape of generate_id()'s results: a str of exactly\n"
              "43 characters of A-Z a-z 0-9 - _. It says nothing about who made it.");
 

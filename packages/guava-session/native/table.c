@@ -218,7 +218,7 @@ table_dealloc(Table *self)
 
 /* Methods. */
 
-PyDoc_STRVAR(get_doc, "get(sid, /)\n--\n\n"
+PyDoc_STRVAR(get_doc, "get($self, sid, /)\n--\n\n"
                       "The bytes stored for sid, which becomes the one most recently used; None\n"
                       "when there are none or when they expired.");
 
@@ -237,7 +237,7 @@ table_get(Table *self, PyObject *sid)
 }
 
 PyDoc_STRVAR(set_doc,
-             "set(sid, value, lifetime, /)\n--\n\n"
+             "set($self, sid, value, lifetime, /)\n--\n\n"
              "Store the bytes `value` for `lifetime` seconds. Expired entries and then\n"
              "the ones least recently used go when a limit is passed.\n\n"
              "Raises ValueError for a key of more than 256 bytes of UTF-8, for a value\n"
@@ -276,7 +276,7 @@ table_set(Table *self, PyObject *const *args, Py_ssize_t nargs)
     Py_RETURN_NONE;
 }
 
-PyDoc_STRVAR(replace_doc, "replace(sid, old, new, lifetime, /)\n--\n\n"
+PyDoc_STRVAR(replace_doc, "replace($self, sid, old, new, lifetime, /)\n--\n\n"
                           "Store `new` for sid if what is stored is still `old`; whether it was.");
 
 static PyObject *
@@ -306,7 +306,7 @@ table_replace(Table *self, PyObject *const *args, Py_ssize_t nargs)
 }
 
 PyDoc_STRVAR(touch_doc,
-             "touch(sid, lifetime, /)\n--\n\n"
+             "touch($self, sid, lifetime, /)\n--\n\n"
              "Let sid live `lifetime` seconds from now and make it the one most recently\n"
              "used; whether it is there.");
 
@@ -327,7 +327,7 @@ table_touch(Table *self, PyObject *const *args, Py_ssize_t nargs)
     Py_RETURN_TRUE;
 }
 
-PyDoc_STRVAR(pop_doc, "pop(sid, /)\n--\n\n"
+PyDoc_STRVAR(pop_doc, "pop($self, sid, /)\n--\n\n"
                       "Remove sid; the bytes that were stored for it, or None.");
 
 static PyObject *
@@ -345,7 +345,7 @@ table_pop(Table *self, PyObject *sid)
     return value;
 }
 
-PyDoc_STRVAR(clear_doc, "clear()\n--\n\n"
+PyDoc_STRVAR(clear_doc, "clear($self, /)\n--\n\n"
                         "Remove everything and give the memory back.");
 
 static PyObject *
@@ -356,7 +356,7 @@ table_clear(Table *self, PyObject *Py_UNUSED(ignored))
 }
 
 PyDoc_STRVAR(expire_doc,
-             "expire(steps, /)\n--\n\n"
+             "expire($self, steps, /)\n--\n\n"
              "Look at up to `steps` entries whose time may be over, the oldest first;\n"
              "how many of them had expired and were removed. It never needs to be\n"
              "called: get() never returns what has expired, and set() does four steps.");

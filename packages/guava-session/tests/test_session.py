@@ -165,6 +165,18 @@ def test_a_value_that_was_stored_may_still_change(manager):
     assert manager.open(sid)["cart"] == [1]
 
 
+def test_a_list_that_was_handed_out_may_be_deleted_or_replaced(manager):
+    sid = start(manager, a=[1], b=[1], c=[1])
+    session = manager.open(sid)
+    session["a"], session["b"], session["c"]
+    del session["a"]
+    session["b"] = 5
+    session["c"] = [2]
+    session["c"].append(3)
+    assert manager.commit(session) is None
+    assert dict(manager.open(sid)) == {"b": 5, "c": [2, 3]}
+
+
 def test_a_change_that_is_undone_is_none(manager, store):
     sid = start(manager, list=[1])
     store.since()

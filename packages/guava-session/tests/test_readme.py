@@ -1,0 +1,127 @@
+"""The README's examples run, in order, and do what the text around them says."""
+
+import doctest
+import re
+from pathlib import Path
+
+import pytest
+from guava_session import SessionManager
+
+TEXT = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^```python\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
+
+
+def run(marker):
+    """The names that the one block with this text defines."""
+    (block,) = [block for block in BLOCKS if marker in block]
+    namespace = {}
+    exec(compile(block, "README.md", "exec"), namespace)
+    return namespace
+
+
+@pytest.fixture(autouse=True)
+def in_an_empty_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def test_every_block_is_tested_here():
+    assert len(BLOCKS) == 5
+
+
+def test_the_wsgi_application():
+    application = run("def application")["application"]
+
+    def visit(cookie=None):
+        answer = {}
+        environ = {"wsgi.url_scheme": "http"}
+        if cookie is not None:
+            environ["HTTP_COOKIE"] = cookie
+        body = application(environ, lambda status, headers: answer.update(headers))
+        return b"".join(body), answer
+
+    body, headers = visit()
+    assert body == b"This is your visit number 1.\n"
+    cookie, _, rest = headers["Set-Cookie"].partition("; ")
+    assert cookie.startswith("guava_sid=") and rest == "Path=/; HttpOnly; SameSite=Lax"
+    body, headers = visit(f"other=1; {cookie}")
+    assert body == b"This is your visit number 2.\n"
+    assert headers == {"Content-Type": "text/plain", "Vary": "Cookie"}
+    assert visit("guava_sid=" + "A" * 43)[0] == b"This is your visit number 1.\n"
+
+
+def test_the_wsgi_application_has_the_promised_length():
+    (block,) = [block for block in BLOCKS if "def application" in block]
+    assert len([line for line in block.splitlines() if line.strip()]) <= 15
+
+
+def test_login_and_logout():
+    names = run("def login")
+    manager = SessionManager(run("store = ")["store"])
+    session = manager.open(None)
+    session["cart"] = [1]
+    before = manager.commit(session).value
+    session = manager.open(before)
+    names["login"](session, "anna")
+    after = manager.commit(session).value
+    assert manager.open(before).new
+    session = manager.open(after)
+    assert dict(session) == {"cart": [1], "user": "anna"}
+    names["logout"](session)
+    assert manager.commit(session).deletes and manager.open(after).new
+
+
+def test_the_dialogue():
+    (block,) = [block for block in BLOCKS if ">>>" in block]
+    test = doctest.DocTestParser().get_doctest(block, {}, "README.md", "README.md", 0)
+    output = []
+    runner = doctest.DocTestRunner(verbose=False)
+    runner.run(test, out=output.append)
+    assert runner.summarize(verbose=False).failed == 0, "".join(output)
+    assert test.examples
+
+
+class FakeRedis:
+    """The five calls of the README's store, as redis-py answers them."""
+
+    def __init__(self):
+        self.rows = {}
+
+    def setex(self, name, seconds, value):
+        assert seconds == 1209600
+        self.rows[name] = value.encode()
+
+    def get(self, name):
+        return self.rows.get(name)
+
+    def delete(self, name):
+        self.rows.pop(name, None)
+
+    def scan_iter(self, match):
+        return [name for name in self.rows if name.startswith(match.rstrip("*"))]
+
+
+def test_the_store_of_ones_own():
+    redis = FakeRedis()
+    store = run("class RedisSessionStore")["RedisSessionStore"](redis)
+    manager = SessionManager(store)
+    session = manager.open(None)
+    session["cart"] = [1]
+    sid = manager.commit(session).value
+    one, two = manager.open(sid), manager.open(sid)
+    one["cart"].append(2)
+    two["user"] = "anna"
+    manager.commit(one)
+    manager.commit(two)
+    assert dict(manager.open(sid)) == {"cart": [1, 2], "user": "anna"}
+    store.clear(sid)
+    assert not store.get(sid)
+    store.clear()
+    assert redis.rows == {}
+
+
+def test_the_options_in_the_text_are_the_real_ones():
+    for name in re.findall(r"`(\w+)=[^`]*`", TEXT.split("Its options:")[1].split(".\n\n")[0]):
+        if name != "max_age":
+            assert name in SessionManager.__init__.__kwdefaults__
+    defaults = SessionManager.__init__.__kwdefaults__
+    assert defaults["cookie_name"] == "guava_sid" and defaults["max_age"] is None

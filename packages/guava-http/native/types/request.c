@@ -296,6 +296,7 @@ request_disconnected(PyObject *op, void *Py_UNUSED(closure))
 }
 
 static PyGetSetDef request_getset[] = {
+    {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict},
     {"method", request_method, NULL,
      "str: \"GET\"; upper and lower case are different (RFC 9110, 9.1)"},
     {"url", request_url, NULL, "str: the request target as it was sent (RFC 9112, 3.2)"},

@@ -210,7 +210,7 @@ datetime_seconds(PyObject *object)
     if (utc != NULL)
         calendar = PyImport_ImportModule("calendar");
     if (calendar != NULL)
-        seconds = PyObject_CallMethod(calendar, "timegm", "O", utc);
+        seconds = PyObject_CallMethod(calendar, "timegm", "(O)", utc);
     Py_XDECREF(calendar);
     Py_XDECREF(utc);
     return seconds;

@@ -35,7 +35,7 @@ _SameSite: TypeAlias = Literal["Strict", "Lax", "None"] | None
 _Chunks: TypeAlias = Iterable[str | bytes] | Iterable[str] | Iterable[bytes]
 _AsyncChunks: TypeAlias = AsyncIterable[str | bytes] | AsyncIterable[str] | AsyncIterable[bytes]
 _Body: TypeAlias = (
-    None | str | Buffer | dict[Any, Any] | list[Any] | _Chunks | _AsyncChunks | FileBody
+    str | Buffer | dict[Any, Any] | list[Any] | _Chunks | _AsyncChunks | FileBody | None
 )
 
 class _HasFileno(Protocol):

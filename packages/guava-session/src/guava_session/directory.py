@@ -17,8 +17,8 @@ from pathlib import Path
 KEY_BYTES = 32
 KEY_FILE = "key"
 
-#: How every file is opened: never through a symbolic link, never left to a child process, and
-#: without waiting for the other end of a planted pipe.
+#: How every file is opened: not if it is a symbolic link, not for a child process, and without
+#: waiting for the other end of a planted pipe.
 OPEN_FLAGS = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 
 

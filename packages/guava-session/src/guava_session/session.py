@@ -35,6 +35,7 @@ class Session(MutableMapping[str, Any]):
     __slots__ = (
         "__weakref__",
         "_accessed",
+        "_added",
         "_changed",
         "_clock",
         "_cookie",
@@ -85,6 +86,7 @@ class Session(MutableMapping[str, Any]):
         self._rotated = False
         self._send = False  # whether the visitor must be told a new id
         self._changed: set[str] = set()
+        self._added: set[str] = set()  # those of _changed that were not there when it was loaded
         self._removed: set[str] = set()
         self._handed_out: dict[str, bytes] = {}  # key: the value as it was, serialized
         self._replace = False
@@ -112,6 +114,8 @@ class Session(MutableMapping[str, Any]):
         if type(value) not in _PLAIN:
             # It is serialized again when it is saved; here the error shows the line at fault.
             self._store.serializer.dumps({key: value})
+        if key not in data and key not in self._removed:
+            self._added.add(key)
         data[key] = value
         self._changed.add(key)
         self._removed.discard(key)
@@ -120,7 +124,11 @@ class Session(MutableMapping[str, Any]):
         del self._load()[key]
         self._changed.discard(key)
         self._handed_out.pop(key, None)
-        self._removed.add(key)
+        if key in self._added:
+            # The store has none of this request's; one of a parallel request's stays.
+            self._added.discard(key)
+        else:
+            self._removed.add(key)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._load())
@@ -303,6 +311,7 @@ class Session(MutableMapping[str, Any]):
 
     def _start_tracking(self) -> None:
         self._changed = set()
+        self._added = set()
         self._removed = set()
         self._handed_out = {}
         self._replace = False

@@ -6,9 +6,8 @@
 
 static void respond(gh_peer *peer, PyObject *result, bool final);
 
-/* The exception that is set, as one object; it is set no more. */
-static PyObject *
-take_exception(void)
+PyObject *
+gh_take_exception(void)
 {
 #if PY_VERSION_HEX >= 0x030C0000
     return PyErr_GetRaisedException();
@@ -33,7 +32,7 @@ report(gh_peer *peer)
         server->api->error(server->loop, "a handler stopped the server", (PyObject *)peer);
         return;
     }
-    PyObject *exception = take_exception();
+    PyObject *exception = gh_take_exception();
     PyObject *request = peer->request == NULL ? Py_None : peer->request;
     PyObject *done = PyObject_CallFunctionObjArgs(server->log, request, exception, NULL);
     if (done == NULL)

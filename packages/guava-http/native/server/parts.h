@@ -180,6 +180,8 @@ void gh_dispatch_done(gh_peer *peer, PyObject *task);
 /* The coroutine has not ended in its first step: its task goes on, and calls the peer when done.
  */
 void gh_wait_for(gh_peer *peer, PyObject *task);
+/* The exception that is set, as one object; it is set no more. */
+PyObject *gh_take_exception(void);
 /* Reports the exception that is set and answers 500, or 4xx when it is the client's fault. */
 void gh_fail(gh_peer *peer);
 

@@ -297,7 +297,8 @@ server_stop(gh_server *self, PyObject *Py_UNUSED(ignored))
     int closed = loop_is_closed(self);
     if (closed < 0 || server_unlisten(self, NULL) == NULL)
         return NULL;
-    if (!closed)
+    /* asyncio's handle can be cancelled still; guava-loop's went with its loop. */
+    if (!closed || self->foreign != NULL)
         self->api->off_tick(self->loop, self->tick);
     self->tick = NULL;
     Py_CLEAR(self->emptied);

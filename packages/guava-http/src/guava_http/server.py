@@ -123,8 +123,8 @@ class Server:
         port: int = 8000,
         *,
         backlog: int = 1024,
-        limits: Limits = Limits(),  # noqa: B008 (it is frozen)
-        timeouts: Timeouts = Timeouts(),  # noqa: B008
+        limits: Limits = Limits(),
+        timeouts: Timeouts = Timeouts(),
         sockets: Sequence[socket.socket] | None = None,
         ssl: _ssl.SSLContext | None = None,
         transport: Literal["auto", "native", "asyncio"] = "auto",

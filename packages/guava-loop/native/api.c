@@ -3,9 +3,6 @@
 
 #include "parts.h"
 
-/* Defined by module.c; a type of any copy of the module finds its own state by it. */
-extern PyModuleDef gl_module;
-
 static gl_loop *
 from_object(PyObject *object)
 {

@@ -286,7 +286,7 @@ class Session(MutableMapping[str, Any]):
         record: object = None if self._sid is None else self._store.get(self._sid)
         if not record:  # None; or {}, which some stores have for what they do not know
             return self._begin()
-        if not isinstance(record, Mapping):
+        if type(record) is not dict and not isinstance(record, Mapping):
             store, found = type(self._store).__name__, type(record).__name__
             raise TypeError(f"{store}.get() returned a {found}; a session is a dict, or None")
         # A shallow copy, for a store that hands out its own dict.
@@ -294,7 +294,7 @@ class Session(MutableMapping[str, Any]):
         meta = data.pop(RESERVED, None)
         self._meta = meta if isinstance(meta, dict) else {}
         if not isinstance(self._meta.get("created"), (int, float)):
-            self._meta["created"] = self._clock()
+            self._meta["created"] = int(self._clock())
         self._data = data
         self._stored = True
         self._new = False
@@ -303,7 +303,7 @@ class Session(MutableMapping[str, Any]):
     def _begin(self) -> Record:
         """A new session: no id yet, nothing in it."""
         data = self._data = {}
-        self._meta = {"created": self._clock()}
+        self._meta = {"created": int(self._clock())}
         self._sid = None
         self._stored = False
         self._new = True
@@ -319,7 +319,7 @@ class Session(MutableMapping[str, Any]):
 
     def _find_changed(self) -> set[str]:
         if self._data is None or not self._handed_out:
-            return set(self._changed)
+            return self._changed
         dumps = self._store.serializer.dumps
         return self._changed | {
             key
@@ -335,5 +335,6 @@ class Session(MutableMapping[str, Any]):
         return abs(self._clock() - saved) > self._store.lifetime * _REFRESH
 
     def _stamp(self) -> Record:
-        self._meta["saved"] = self._clock()
+        # Whole seconds: a float with all its digits is a sixth of the work of saving.
+        self._meta["saved"] = int(self._clock())
         return self._meta

@@ -113,7 +113,7 @@ class Client:
 def running(tool: list[str], server: Path) -> Iterator[Numbers]:
     """Runs a server script under a tool; gives what it printed. Ends both whatever happens."""
     # Else the C library picks its memcpy by the processor, and the counts with it.
-    tunables = "glibc.cpu.hwcaps=-AVX,-AVX2,-AVX2_Usable,-AVX512F,-AVX512VL,-ERMS,-FSRM"
+    tunables = "glibc.cpu.hwcaps=-AVX,-AVX2,-AVX_Fast_Unaligned_Load,-AVX2_Usable,-AVX512F,-AVX512VL,-ERMS,-FSRM"
     process = subprocess.Popen(
         [*tool, sys.executable, str(server)],
         stdout=subprocess.PIPE,
@@ -301,26 +301,37 @@ def record(server: Path, file: Path) -> None:
     file.write_text(json.dumps(known, indent=2, sort_keys=True) + "\n")
 
 
-def profile(server: Path, row: str, most: int = 40) -> str:
-    """Where a row's instructions go: per request and function, without what it calls."""
+def profile(server: Path, row: str, most: int = 50) -> str:
+    """Where a row's instructions go, per request: each function alone, and with what it calls."""
     with callgrind(server, row) as (_, dumps):
-        spent: Counter[str] = Counter()
-        function, library, inclusive = "", "", False
-        for line in dumps[3].read_text().splitlines():
-            if line.startswith("ob="):
-                library = line.rpartition("/")[2]
-            elif line.startswith("fn="):
-                function = f"{line[3:]} [{library}]"
-            elif line.startswith("calls="):
-                inclusive = True  # the next line tells what the callee spent
-            elif line[:1] in "0123456789+-*" and line:
-                if not inclusive:
-                    spent[function] += int(line.split()[1])
-                inclusive = False
-    total = sum(spent.values())
-    table = [f"{total / MANY:10.1f}  in all"]
-    table += [f"{count / MANY:10.1f}  {name}" for name, count in spent.most_common(most)]
-    return "\n".join(table) + "\n"
+        lines = dumps[3].read_text().splitlines()
+    alone: Counter[str] = Counter()
+    below: Counter[str] = Counter()
+    function, library, callee, callee_library, calling = "", "", "", "", False
+    for line in lines:
+        name, _, value = line.partition("=")
+        if name == "ob":
+            library = callee_library = value.rpartition("/")[2]
+        elif name == "fn":
+            function = f"{value} [{library}]"
+        elif name == "cob":
+            callee_library = value.rpartition("/")[2]
+        elif name == "cfn":
+            callee = f"{value} [{callee_library}]"
+        elif name == "calls":
+            calling = True  # the next line tells what the callee spent
+        elif line[:1] and line[0] in "0123456789+-*":
+            spent = int(line.split()[1])
+            if not calling:
+                alone[function] += spent
+            elif callee != function:
+                below[callee] += spent
+            calling, callee_library = False, library
+    text = f"{sum(alone.values()) / MANY:10.1f}  in all\n"
+    for title, counts in ("alone", alone), ("with what it calls", below):
+        text += f"\n{title}\n"
+        text += "".join(f"{n / MANY:10.1f}  {name}\n" for name, n in counts.most_common(most))
+    return text
 
 
 def main() -> None:

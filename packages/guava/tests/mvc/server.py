@@ -17,14 +17,14 @@ async def main():
     await server.start()
     paths = {
         "MVC": "/",
-        "MVC, returned": "/returned",
-        "MVC, async": "/coroutine",
+        "MVC, returned": "/index/returned",
+        "MVC, async": "/index/coroutine",
         "MVC, an argument": "/post/view/10",
     }
     rows = {name: {"port": server.port, "path": path} for name, path in paths.items()}
     rows["MVC, browser's headers"] = rows["MVC"] | {"fields": "browser"}
     rows["MVC, 16 pipelined"] = rows["MVC"] | {"depth": 16}
-    mark = {"port": server.port, "path": "/mark"}
+    mark = {"port": server.port, "path": "/index/mark"}
     print(json.dumps({"pid": os.getpid(), "mark": mark, "rows": rows}), flush=True)
     await stop.wait()
     await server.close(grace=0)

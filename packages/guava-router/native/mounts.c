@@ -110,7 +110,7 @@ mounts_route(mounts_object *self, PyObject *request)
     if (path == NULL)
         return NULL;
     PyObject *plan = Py_NewRef(self->plan);
-    gr_ask ask = {state, request, NULL};
+    gr_ask ask = {state, request, NULL, PyUnicode_IS_ASCII(path)};
     int done = bytes == NULL ? 0 : ask_plan(&ask, plan, bytes, n, &router, &result);
     if (done == 1) {
         pair = PyTuple_New(2);
@@ -243,7 +243,8 @@ static PyMethodDef mounts_methods[] = {
     {NULL},
 };
 
-PyDoc_STRVAR(mounts_doc, "MountsBase()\n--\n\nThe tree of mounted routers; see Mounts.");
+PyDoc_STRVAR(mounts_doc,
+             "MountsBase(*args, **kwargs)\n--\n\nThe tree of mounted routers; see Mounts.");
 
 static PyType_Slot mounts_slots[] = {
     {Py_tp_doc, (void *)mounts_doc},

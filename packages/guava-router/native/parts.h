@@ -87,6 +87,7 @@ typedef struct {
     gr_state *state;
     PyObject *request;
     PyObject *method; /* owned by whoever made the struct; NULL until it is read */
+    bool ascii;       /* the path is */
 } gr_ask;
 
 /* The answer for a path that starts with a slash, as a new reference in *result.

@@ -160,7 +160,7 @@ router_route(PyObject *self, PyObject *request)
     PyObject *path = gr_request_path(state, request, &bytes, &n), *result = NULL;
     if (path == NULL)
         return NULL;
-    gr_ask ask = {state, request, NULL};
+    gr_ask ask = {state, request, NULL, PyUnicode_IS_ASCII(path)};
     int done = 0;
     if (bytes != NULL && gr_router_relative((gr_router *)self, bytes, n, &rest, &rest_n))
         done = gr_router_match((gr_router *)self, &ask, rest, rest_n, &result);
@@ -266,7 +266,8 @@ static PyGetSetDef router_getset[] = {
     {NULL},
 };
 
-PyDoc_STRVAR(router_doc, "RouterBase()\n--\n\nA mount point and a table; see Router.");
+PyDoc_STRVAR(router_doc,
+             "RouterBase(*args, **kwargs)\n--\n\nA mount point and a table; see Router.");
 
 static PyType_Slot router_slots[] = {
     {Py_tp_doc, (void *)router_doc}, {Py_tp_new, router_new},

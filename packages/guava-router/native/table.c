@@ -33,6 +33,7 @@ typedef struct {
     const table_object *table;
     gr_ask *ask;
     const char *end;
+    bool ascii;
     const route *found;
     const char *rest; /* the segments behind the found node, NULL: none */
     uint32_t n_rest;
@@ -143,6 +144,18 @@ visit(walk *w, uint32_t number, const char *at)
     return choose(w, node, n);
 }
 
+/* The path is valid UTF-8, and a cut at a slash keeps it so. */
+static PyObject *
+make_text(const walk *w, const char *at, Py_ssize_t n)
+{
+    if (!w->ascii || n < 2)
+        return PyUnicode_FromStringAndSize(at, n); /* one letter is not made but shared */
+    PyObject *text = PyUnicode_New(n, 127);
+    if (text != NULL)
+        memcpy(PyUnicode_1BYTE_DATA(text), at, (size_t)n);
+    return text;
+}
+
 static PyObject *
 make_args(const walk *w, PyObject *own)
 {
@@ -153,7 +166,7 @@ make_args(const walk *w, PyObject *own)
     for (; i < n_own; i++)
         PyTuple_SET_ITEM(args, i, Py_NewRef(PyTuple_GET_ITEM(own, i)));
     for (uint32_t k = 0; k < w->n_parameters; k++) {
-        PyObject *text = PyUnicode_FromStringAndSize(w->parameters[k].at, w->parameters[k].n);
+        PyObject *text = make_text(w, w->parameters[k].at, w->parameters[k].n);
         if (text == NULL)
             goto error;
         PyTuple_SET_ITEM(args, i++, text);
@@ -163,7 +176,7 @@ make_args(const walk *w, PyObject *own)
         const char *stop = memchr(at, '/', (size_t)(w->end - at));
         if (stop == NULL)
             stop = w->end;
-        PyObject *text = PyUnicode_FromStringAndSize(at, stop - at);
+        PyObject *text = make_text(w, at, stop - at);
         if (text == NULL)
             goto error;
         PyTuple_SET_ITEM(args, i++, text);
@@ -182,6 +195,7 @@ gr_table_match(PyObject *table, gr_ask *ask, const char *path, Py_ssize_t n, PyO
     w.table = (const table_object *)table;
     w.ask = ask;
     w.end = path + n;
+    w.ascii = ask->ascii;
     w.found = NULL;
     w.rest = NULL;
     w.n_rest = 0;
@@ -213,7 +227,7 @@ gr_table_deepest(PyObject *table, const char *path, Py_ssize_t n, Py_ssize_t *us
             answer = self->routes[node->first].answer;
             *used = at - path;
         }
-        if (at == end)
+        if (at == end || self->tree.n_edges == 0)
             return answer;
         number = gr_tree_step(&self->tree, number, at + 1, end, &at);
         if (number == GR_TREE_NONE)
@@ -244,6 +258,10 @@ add_path(gr_tree *tree, PyObject *segments)
             const char *text = PyUnicode_AsUTF8AndSize(segment, &n);
             if (text == NULL)
                 return GR_TREE_NONE;
+            if (memchr(text, '/', (size_t)n) != NULL) {
+                PyErr_SetString(PyExc_ValueError, "a segment has no slash");
+                return GR_TREE_NONE;
+            }
             node = gr_tree_add(tree, node, text, (size_t)n);
         }
         if (node == GR_TREE_NONE) {
@@ -412,7 +430,7 @@ table_match(PyObject *self, PyObject *args)
     PyErr_Clear();
     if (bytes == NULL || n == 0 || bytes[0] != '/')
         Py_RETURN_NONE;
-    gr_ask ask = {state, NULL, method};
+    gr_ask ask = {state, NULL, method, PyUnicode_IS_ASCII(path)};
     int done = gr_table_match(self, &ask, bytes, n, &result);
     if (done < 0)
         return NULL;

@@ -10,35 +10,41 @@
 #include <string.h>
 
 #define LIMIT 0x7fffffffu
-#define FNV_BASIS 2166136261u
-#define FNV_PRIME 16777619u
-#define GOLDEN 2654435769u /* 2^32 / golden ratio: spreads small node numbers over all bits */
+#define MULTIPLIER UINT64_C(0x9E3779B97F4A7C15) /* 2^64 / golden ratio, odd */
 
-static inline unsigned char
-folded(const gr_tree *tree, char c)
-{
-    return (unsigned char)(c == '-' && tree->fold ? '_' : c);
-}
-
+/* Hashes the text up to a slash or the end, in the pass that looks for the slash. It spreads names
+ * that a program chose; a client only looks them up, so it cannot make the chains longer. */
 static inline uint32_t
-finish_hash(uint32_t hash, uint32_t parent)
+scan(uint32_t parent, const char *at, const char *end, const char **stop)
 {
-    hash ^= parent * GOLDEN;
-    return hash ^ (hash >> 15);
+    uint64_t hash = (uint64_t)(parent + 1u) * MULTIPLIER, word;
+    const char *p = at;
+    for (;;) {
+        const char *limit = end - p > 8 ? p + 8 : end;
+        word = 0;
+        for (; p < limit && *p != '/'; p++)
+            word = word << 8 | (unsigned char)*p;
+        if (p == end || p < limit || *p == '/')
+            break;
+        hash = (hash ^ word) * MULTIPLIER;
+        hash ^= hash >> 29;
+    }
+    *stop = p;
+    hash = (hash ^ word ^ (uint64_t)(p - at)) * MULTIPLIER;
+    return (uint32_t)(hash >> 32);
 }
 
-static bool
-same_text(const gr_tree *tree, const gr_edge *edge, const char *text)
+static inline bool
+same_text(const char *a, const char *b, size_t n)
 {
-    const char *own = tree->texts + edge->text;
-    for (uint32_t i = 0; i < edge->length; i++) {
-        if ((unsigned char)own[i] != folded(tree, text[i]))
+    for (size_t i = 0; i < n; i++) {
+        if (a[i] != b[i])
             return false;
     }
     return true;
 }
 
-static gr_edge *
+static inline gr_edge *
 find(const gr_tree *tree, uint32_t parent, uint32_t hash, const char *text, size_t n)
 {
     for (uint32_t i = hash;; i++) {
@@ -46,7 +52,7 @@ find(const gr_tree *tree, uint32_t parent, uint32_t hash, const char *text, size
         if (edge->child == GR_TREE_NONE)
             return edge;
         if (edge->hash == hash && edge->parent == parent && edge->length == n &&
-            same_text(tree, edge, text))
+            same_text(tree->texts + edge->text, text, n))
             return edge;
     }
 }
@@ -139,10 +145,8 @@ gr_tree_add(gr_tree *tree, uint32_t parent, const char *text, size_t n)
     /* At most half of the slots are taken, so that a miss ends soon. */
     if ((tree->n_edges + 1) * 2 > tree->mask + 1 && grow_slots(tree) < 0)
         return GR_TREE_NONE;
-    uint32_t hash = FNV_BASIS;
-    for (size_t i = 0; i < n; i++)
-        hash = (hash ^ folded(tree, text[i])) * FNV_PRIME;
-    hash = finish_hash(hash, parent);
+    const char *stop;
+    uint32_t hash = scan(parent, text, text + n, &stop);
     gr_edge *edge = find(tree, parent, hash, text, n);
     if (edge->child != GR_TREE_NONE)
         return edge->child;
@@ -152,8 +156,8 @@ gr_tree_add(gr_tree *tree, uint32_t parent, const char *text, size_t n)
     if (child == GR_TREE_NONE)
         return GR_TREE_NONE;
     *edge = (gr_edge){hash, parent, child, tree->n_texts, (uint32_t)n};
-    for (size_t i = 0; i < n; i++)
-        tree->texts[tree->n_texts++] = (char)folded(tree, text[i]);
+    memcpy(tree->texts + tree->n_texts, text, n);
+    tree->n_texts += (uint32_t)n;
     tree->n_edges++;
     return child;
 }
@@ -168,14 +172,28 @@ gr_tree_add_parameter(gr_tree *tree, uint32_t parent)
     return tree->nodes[parent].parameter;
 }
 
+/* A name has no dashes, so only a text with dashes can be meant by another spelling. */
+static uint32_t
+find_folded(const gr_tree *tree, uint32_t parent, const char *text, size_t n)
+{
+    char name[GR_TREE_FOLDED];
+    if (n > sizeof name || memchr(text, '-', n) == NULL)
+        return GR_TREE_NONE;
+    for (size_t i = 0; i < n; i++)
+        name[i] = (char)(text[i] == '-' ? '_' : text[i]);
+    const char *stop;
+    uint32_t hash = scan(parent, name, name + n, &stop);
+    return find(tree, parent, hash, name, n)->child;
+}
+
 uint32_t
 gr_tree_step(const gr_tree *tree, uint32_t parent, const char *at, const char *end,
              const char **stop)
 {
-    uint32_t hash = FNV_BASIS;
-    const char *p = at;
-    for (; p < end && *p != '/'; p++)
-        hash = (hash ^ folded(tree, *p)) * FNV_PRIME;
-    *stop = p;
-    return find(tree, parent, finish_hash(hash, parent), at, (size_t)(p - at))->child;
+    uint32_t hash = scan(parent, at, end, stop);
+    size_t n = (size_t)(*stop - at);
+    uint32_t child = find(tree, parent, hash, at, n)->child;
+    if (child == GR_TREE_NONE && tree->fold)
+        child = find_folded(tree, parent, at, n);
+    return child;
 }

@@ -9,6 +9,7 @@
 #define GR_TREE_ROOT 0u
 #define GR_TREE_NONE 0u /* the root is nobody's child */
 #define GR_TREE_DEPTH 64
+#define GR_TREE_FOLDED 128 /* no longer text is tried with '_' for '-' */
 
 /* A child reached by a text. The hash covers the parent, so that one table serves all nodes. */
 typedef struct {
@@ -32,14 +33,14 @@ typedef struct {
     uint32_t n_edges, mask; /* mask + 1 slots, a power of two */
     char *texts;
     uint32_t n_texts, room_texts;
-    bool fold; /* '-' in a path stands for '_' in a name */
+    bool fold; /* '-' in a path stands for '_' in a name, and no name has a '-' */
 } gr_tree;
 
 /* 0, or -1 without memory. A tree of zeros may be freed. */
 int gr_tree_init(gr_tree *tree, bool fold);
 void gr_tree_free(gr_tree *tree);
 
-/* The child of `parent` under a text or as a parameter, made if missing.
+/* The child of `parent` under a text without a slash, or as a parameter; made if missing.
  * GR_TREE_NONE: no memory, or more than 2^31 of something. */
 uint32_t gr_tree_add(gr_tree *tree, uint32_t parent, const char *text, size_t n);
 uint32_t gr_tree_add_parameter(gr_tree *tree, uint32_t parent);

@@ -1,7 +1,6 @@
 """URL routers for any Python web framework: tables, static files, MVC, REST."""
 
 from ._core import Endpoint, Handler, open_beneath
-from .actions import own_actions
 from .answers import AllowedMethods, Answer, MethodNotAllowed, NotFound, RedirectHandler
 from .conditional import http_date, is_not_modified
 from .content_types import content_type
@@ -47,6 +46,5 @@ __all__ = [
     "http_date",
     "is_not_modified",
     "open_beneath",
-    "own_actions",
     "resolve",
 ]

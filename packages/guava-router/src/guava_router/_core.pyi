@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol, final, type_check_only
 
+from typing_extensions import disjoint_base
+
 @type_check_only
 class _Request(Protocol):
     @property
@@ -54,15 +56,16 @@ class Endpoint:
 class Handler:
     """Names the action that answers a request, and has its arguments."""
 
-    def __init__(
-        self,
+    # Not "cls", which is the second spelling of controller.
+    def __new__(
+        type_,
         package: str = ".",
         module: str = ...,
         controller: str | type = ...,
         action: str = "index",
         args: Iterable[Any] = (),
         cls: str | type = ...,
-    ) -> None: ...
+    ) -> Handler: ...
     @property
     def package(self) -> str: ...
     @property
@@ -93,6 +96,7 @@ class Table:
     ) -> Table: ...
     def match(self, method: str, path: str, /) -> Any: ...
 
+@disjoint_base
 class RouterBase:
     """A mount point and a table; see Router."""
 
@@ -103,6 +107,7 @@ class RouterBase:
     def route(self, req: _Request, /) -> Any: ...
     def relative(self, path: str, /) -> str | None: ...
 
+@disjoint_base
 class MountsBase:
     """The tree of mounted routers; see Mounts."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 from ._core import Endpoint
 from .errors import RouteError
@@ -70,10 +70,15 @@ def own_actions(cls: type, base: type) -> Iterator[tuple[str, Function]]:
     methods, static methods or inner classes.
     """
     for name, value in vars(cls).items():
-        if name.startswith("_") or hasattr(base, name) or isinstance(value, type):
-            continue
-        if callable(value) and hasattr(value, "__get__") and not isinstance(value, staticmethod):
+        if not name.startswith("_") and not hasattr(base, name) and is_method(value):
             yield name, value
+
+
+def is_method(value: object) -> TypeGuard[Function]:
+    """Whether what lies in a class's namespace becomes a method: functions, decorated ones too."""
+    if isinstance(value, (type, staticmethod, classmethod, property)):
+        return False
+    return callable(value) and hasattr(value, "__get__")
 
 
 def bind(endpoint: Endpoint, cls: type, function: Function) -> Arity:

@@ -9,7 +9,7 @@ class RouteConflict(RouteError):
     """Two routes for one URL; the message names both."""
 
 
-class ControllerImportError(RouteError, ImportError):
+class ControllerImportError(RouteError):
     """A package or module of controllers that cannot be imported; the cause is chained."""
 
 

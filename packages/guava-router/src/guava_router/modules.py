@@ -43,16 +43,12 @@ def program_folders() -> list[Path]:
 
 
 def _failed(name: str, file: str | None, error: Exception) -> ControllerImportError:
-    frames = [
-        f
-        for f in traceback.extract_tb(error.__traceback__)
-        if not f.filename.startswith("<frozen")
-    ]
+    machinery = ("<frozen", importlib.__file__, __file__)
+    trace = traceback.extract_tb(error.__traceback__)
+    frames = [frame for frame in trace if not frame.filename.startswith(machinery)]
     at = f" (at {frames[-1].filename}:{frames[-1].lineno})" if frames else ""
     what = f"{name} ({file})" if file else name
-    return ControllerImportError(
-        f"{what} failed to import: {type(error).__name__}: {error}{at}", name=name
-    )
+    return ControllerImportError(f"{what} failed to import: {type(error).__name__}: {error}{at}")
 
 
 def _execute(spec: ModuleSpec) -> ModuleType:
@@ -89,7 +85,7 @@ def load_package(name: str) -> ModuleType:
         if spec is None or spec.loader is None:
             searched = ", ".join(str(folder) for folder in program_folders())
             raise ControllerImportError(
-                f"there is no package {name!r} (searched: sys.path, {searched})", name=name
+                f"there is no package {name!r} (searched: sys.path, {searched})"
             )
         try:
             _execute(spec)

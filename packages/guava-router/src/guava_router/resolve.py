@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
+
 from ._core import Endpoint, Handler
-from .actions import bind
+from .actions import bind, is_method
 from .errors import HandlerNotFound
 from .modules import load
 
@@ -35,7 +37,7 @@ def _bind(endpoint: Endpoint) -> None:
             raise HandlerNotFound(
                 f"{module.__name__} ({module.__file__}) has no class {endpoint.controller}"
             )
-    function = None if endpoint.action.startswith("_") else getattr(cls, endpoint.action, None)
-    if function is None or not callable(function):
+    function = inspect.getattr_static(cls, endpoint.action, None)
+    if endpoint.action.startswith("_") or not is_method(function):
         raise HandlerNotFound(f"{cls!r} has no public method {endpoint.action}")
     bind(endpoint, cls, function)

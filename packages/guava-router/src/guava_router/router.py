@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol
 
 from . import patterns
 from ._core import Handler, RouterBase, Table
 from .answers import Answer
 from .errors import RouteConflict
+from .files import StaticHandler
 from .resolve import resolve
 
 
@@ -69,7 +70,7 @@ def _caller() -> str:
 
 
 def _check_handler(path: str, handler: object) -> None:
-    if isinstance(handler, (Handler, Answer)) or callable(handler) or hasattr(handler, "open"):
+    if isinstance(handler, (Handler, StaticHandler, Answer)) or callable(handler):
         return
     raise TypeError(
         f"the handler of {path!r} must be a Handler, a StaticHandler, an answer such as "
@@ -110,7 +111,10 @@ class Router(RouterBase):
 
     @property
     def mount_point(self) -> str:
-        """Where the router lies: "/", or a path without a slash at its end."""
+        """Where the router lies: "/", or a path without a slash at its end.
+
+        To be set before the router is mounted.
+        """
         return self._mount
 
     @mount_point.setter
@@ -173,6 +177,3 @@ class Router(RouterBase):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} at {self.mount_point}>"
-
-
-RouteFunction = Callable[[RequestLike], object]

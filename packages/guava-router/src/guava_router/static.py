@@ -9,6 +9,7 @@ import re
 import stat
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote
 
 from . import patterns
 from ._core import open_beneath
@@ -158,7 +159,7 @@ class StaticRouter(Router):
             if not stat.S_ISDIR(mode):
                 return None
             if not address.endswith("/"):
-                return None if address.startswith("//") else RedirectHandler(address + "/", 301)
+                return _to_slash(address)
             return self._of_directory(fd, path, address)
 
     def _of_directory(self, fd: int, path: str, address: str) -> Answer | StaticHandler | None:
@@ -178,6 +179,11 @@ class StaticRouter(Router):
             return open_beneath(self._root, path.strip("/"), self.follow_symlinks)
 
         return StaticHandler.opened(os.path.join(self.directory, path.strip("/")), fd, again)
+
+
+def _to_slash(address: str) -> RedirectHandler | None:
+    """From a directory to itself with a slash; never to "//host", which is another server."""
+    return None if address.startswith("//") else RedirectHandler(quote(address) + "/", 301)
 
 
 class _Files:

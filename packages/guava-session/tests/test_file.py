@@ -627,6 +627,7 @@ def test_what_one_call_costs(store, monkeypatch):
 
     for name in ("open", "close", "fstat", "read", "write", "rename", "mkdir", "unlink", "stat"):
         count(os, name)
+    count(os, "geteuid")
     count(fcntl, "flock")
     monkeypatch.setattr(store, "sweep", lambda steps: 0)
     sid = generate_id()
@@ -634,13 +635,13 @@ def test_what_one_call_costs(store, monkeypatch):
     store.set(sid, {"a": 1})
     assert calls == ["open", "mkdir", "mkdir", "open", "flock", *write, "close"]
     for call, expected in (
-        (lambda: store.get(sid), ["open", "fstat", "read", "close"]),
+        (lambda: store.get(sid), ["open", "fstat", "geteuid", "read", "close"]),
         (lambda: store.get(generate_id()), ["open"]),
         (lambda: store.get("no id"), []),
         (lambda: store.set(sid, {"a": 2}), ["open", "flock", *write, "close"]),
         (
             lambda: store.merge(sid, {"b": 2}),
-            ["open", "flock", "open", "fstat", "read", "close", *write, "close"],
+            ["open", "flock", "open", "fstat", "geteuid", "read", "close", *write, "close"],
         ),
         (lambda: store.delete(sid), ["open", "flock", "unlink", "close"]),
     ):

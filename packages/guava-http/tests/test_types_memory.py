@@ -1,0 +1,210 @@
+"""The types when memory runs out, and what they leave behind: each in a process of its own."""
+
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+COMMON = """
+import gc, io, sys, weakref
+from guava_http import *
+
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+PAIRS = [("A", "1"), ("a", "2"), ("Cookie", 'b="x\\\\054y"; c=2'), ("Host", "x.example")]
+KEPT = {}
+
+def make_request():
+    return Request(
+        "POST", "http://h.example/%C3%A9?q=1&q=2&r=%20", body=bytearray(b"f=1&f=2&g=+"),
+        HEADERS={**FORM, "Cookie": 'b="x\\\\054y"; c=2', "A": ["1", "2"]},
+    )
+
+def read_request():
+    request = make_request()
+    return [
+        request.method, request.url, request.path, request.host, request.GET, request.POST,
+        request.COOKIES, request.body, request.query_string, request.raw_path, repr(request),
+        request.remote_addr, request.peer, dict(request.HEADERS), request.HEADERS.getlist("a"),
+        request.HEADERS.multi_items(), request.HEADERS == {"a": "b"}, request.HEADERS["cookie"],
+        repr(request.HEADERS), request.HEADERS.copy(), request.GET.getlist("q"),
+        request.GET.multi_items(), repr(request.GET),
+    ]
+
+def attributes():
+    request = Request()
+    request.user = "me"
+    return request
+
+def given():
+    return Request(path="/\xe9", GET={"a": ["1", "2"]}, POST=[("c", "d")], COOKIES={"e": "f"},
+                   host="h.example")
+
+def json():
+    return Request(body=b'{"a": [1]}').json(), Response({"a": [1.5, "\xe9"]}).body
+
+def bad_json():
+    try:
+        Request(body=b"{").json()
+    except RequestError as error:
+        assert error.status == 400
+    try:
+        Response.json(object())
+    except TypeError:
+        pass
+
+def headers():
+    headers = Headers(PAIRS)
+    for i in range(40):
+        headers[f"X-{i}"] = "v" * i
+    headers.add("x-5", "w")
+    headers.update({"x-6": ["1", "2"]}, y="z")
+    return (headers.pop("x-7"), headers.popitem(), headers.setdefault("z", "1"), list(headers),
+            headers["x-5"], headers == Headers(PAIRS), repr(headers), headers.copy())
+
+def response():
+    response = Response("\xe9", 404, {"A": "b", "Content-Length": "5"}, content_type="text/x",
+                        reason="r")
+    response.set_cookie("a", "b", max_age=5, expires=0, httponly=True)
+    response.set_cookie("a", "c")
+    response.delete_cookie("d")
+    response.add_cookie(Cookie("e", "f" * 600, domain="h.example"))
+    return response.render(date=0), response.content_type, response.reason, repr(response)
+
+def makers():
+    return (Response.json([1]), Response.text("x"), Response.html("x", 404, {"A": "b"}),
+            Response.redirect("/\xe9"), Response(memoryview(b"x")), Response(headers=PAIRS))
+
+class Derived(Response):
+    pass
+
+def derived():
+    return Derived("x", status=404), Derived.redirect("/")
+
+def cookie():
+    cookie = Cookie("a", "b", max_age=5, expires=1.5, domain="h.example", samesite="Strict")
+    return str(cookie), repr(cookie), hash(cookie), cookie == Cookie("a")
+
+def query():
+    query = QueryDict([("a", "1"), ("a", "2"), ("b", "3")])
+    return query.copy(), query.getlist("a"), query.__reduce__(), query | {}
+
+def helpers():
+    return http_date(0), status_phrase(404), unquote("%41" * 200, plus=True), unquote(b"%zz")
+
+def file_body():
+    with FileBody(sys.executable, 1, 2) as body:
+        return body.fileno(), repr(body), body.length
+
+def wrong():
+    for call in (
+        lambda: Request(method=5), lambda: Request(url="x"), lambda: Request(HEADERS={"a": "\\n"}),
+        lambda: Request(GET=5), lambda: Request(body="x"), lambda: Response(5),
+        lambda: Response(status=5), lambda: Response(headers=[("a",)]), lambda: Cookie("a", "\\n"),
+        lambda: Cookie("a", expires="x"), lambda: Headers({"": "x"}), lambda: QueryDict({"a": 1}),
+        lambda: Headers()["x"], lambda: FileBody("/none"), lambda: FileBody("/dev/null"),
+        lambda: Response.redirect("\\n"), lambda: Response.redirect("/", 200),
+        lambda: unquote(5), lambda: http_date("x"), lambda: Response(nonsense=1),
+        lambda: Request().GET.pop("a"),
+    ):
+        try:
+            call()
+        except (TypeError, ValueError, KeyError, OSError):
+            continue
+        raise AssertionError("no error")
+
+def cycles():
+    request = make_request()
+    request.me = [request, request.HEADERS]
+    made = []
+    made.append(Response(iter(made)))
+
+OPERATIONS = [read_request, attributes, given, json, bad_json, headers, response, makers, derived,
+              cookie, query, helpers, file_body, wrong, cycles]
+"""
+
+LEAKS = """
+# A leak is at least one for each round; what caches take grows with nothing.
+ROUNDS, LEAK = 2000, 1000
+for operation in OPERATIONS:
+    for _ in range(500):
+        operation()
+    gc.collect()
+    before = sys.getallocatedblocks()
+    for _ in range(ROUNDS):
+        operation()
+    gc.collect()
+    grown = sys.getallocatedblocks() - before
+    assert grown < LEAK, (operation.__name__, grown)
+    if hasattr(sys, "gettotalrefcount"):
+        before = sys.gettotalrefcount()
+        for _ in range(ROUNDS):
+            operation()
+        gc.collect()
+        grown = sys.gettotalrefcount() - before
+        assert grown < LEAK, (operation.__name__, grown)
+"""
+
+NO_MEMORY = """
+import _testcapi
+
+# These crash when memory runs out; it is not them that are tested.
+sys.modules["orjson"] = sys.modules["msgspec"] = sys.modules["msgspec.json"] = None
+
+gc.disable()
+failures = 0
+
+def fails(operation, start):
+    # Only one allocation fails. A library in between may turn it into an error of its own; an
+    # answer of NULL without any error is a SystemError, and that must not be.
+    global failures
+    _testcapi.set_nomemory(start, start + 1)
+    try:
+        operation()
+    except MemoryError:
+        failures += 1
+        return True
+    except SystemError as error:
+        # CPython itself loses the exception where it cannot make a frame for the traceback.
+        text = str(error)
+        if text == "error return without exception set" or text.startswith("<function "):
+            return True
+        raise
+    except Exception:
+        return True
+    finally:
+        _testcapi.remove_mem_hooks()
+    return False
+
+for operation in OPERATIONS:
+    operation()
+    passed = 0
+    for start in range(1, 5000):
+        # An allocation may be one that can be done without, so one success is not the end.
+        passed = 0 if fails(operation, start) else passed + 1
+        if passed == 20:
+            break
+    assert passed == 20, operation.__name__
+    operation()
+assert failures > 300, failures
+print(failures)
+"""
+
+
+def run(code):
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(COMMON) + textwrap.dedent(code)],
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_nothing_is_left_behind():
+    run(LEAKS)
+
+
+def test_allocations_that_fail():
+    pytest.importorskip("_testcapi", reason="not part of this build of Python")
+    run(NO_MEMORY)

@@ -115,11 +115,17 @@ def running(tool: list[str], server: Path) -> Iterator[Numbers]:
     # Else the C library picks its memcpy by the processor, and the counts with it.
     without = "AVX AVX2 AVX2_Usable AVX512F AVX512VL AVX_Fast_Unaligned_Load ERMS FSRM"
     tunables = "glibc.cpu.hwcaps=" + ",".join(f"-{name}" for name in without.split())
+    # What is counted is the interpreter as it comes, not its development mode.
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("PYTHON") or name in ("PYTHONPATH", "PYTHONHOME")
+    }
     process = subprocess.Popen(
         [*tool, sys.executable, str(server)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        env=os.environ | {"PYTHONHASHSEED": "0", "GLIBC_TUNABLES": tunables},
+        env=environment | {"PYTHONHASHSEED": "0", "GLIBC_TUNABLES": tunables},
         start_new_session=True,
     )
     try:

@@ -61,8 +61,14 @@ on_name(http_parser *parser, const char *at, size_t n)
     reading *self = parser->data;
     if (self->head->n_fields == self->room)
         return refuse(self, GH_TOO_MANY_FIELDS);
-    if (memchr(at, ' ', n) != NULL)
-        return refuse(self, GH_BAD_FIELD);
+    /* For the shortest names a loop costs less than a call. */
+    size_t i = 0;
+    if (n > 8)
+        i = memchr(at, ' ', n) == NULL ? n : 0;
+    for (; i < n; i++) {
+        if (at[i] == ' ')
+            return refuse(self, GH_BAD_FIELD);
+    }
     self->fields[self->head->n_fields].name = (gh_slice){at, (uint32_t)n};
     return 0;
 }

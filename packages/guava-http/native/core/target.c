@@ -65,13 +65,14 @@ skip_literal(const char *at, const char *end)
 static const char *
 skip_name(const char *at, const char *end)
 {
-    for (; at < end && *at != ':'; at++) {
-        if (*at == '%' && !is_escape(at, end))
-            return NULL;
-        if (*at != '%' && !is(*at, HOST))
+    for (;; at++) {
+        while (at < end && is(*at, HOST))
+            at++;
+        if (at == end || *at == ':')
+            return at;
+        if (*at != '%' || !is_escape(at, end))
             return NULL;
     }
-    return at;
 }
 
 bool

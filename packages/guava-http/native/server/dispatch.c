@@ -187,10 +187,9 @@ answer_response(gh_peer *peer, PyObject *response)
 void
 gh_wait_for(gh_peer *peer, PyObject *task)
 {
-    struct gh_server_part *part = peer->server->part;
-    PyObject *args[] = {task, (PyObject *)peer, peer->context};
+    /* Not in the request's context: iterators are advanced from there, and enter that. */
     PyObject *done =
-        PyObject_VectorcallMethod(part->add_done_callback, args, 2, part->context_names);
+        PyObject_CallMethodOneArg(task, peer->server->part->add_done_callback, (PyObject *)peer);
     if (done == NULL) {
         gh_fail(peer);
         return;

@@ -13,8 +13,7 @@ gh_server_register(PyObject *module)
     state->server = part;
     part->add_done_callback = PyUnicode_InternFromString("add_done_callback");
     part->result = PyUnicode_InternFromString("result");
-    part->context_names = Py_BuildValue("(s)", "context");
-    if (part->add_done_callback == NULL || part->result == NULL || part->context_names == NULL)
+    if (part->add_done_callback == NULL || part->result == NULL)
         return -1;
     if (gh_server_type_register(module, part) < 0 || gh_peer_register(module, part) < 0 ||
         gh_adapter_register(module, part) < 0 || gh_foreign_register(module, part) < 0)
@@ -45,7 +44,6 @@ gh_server_clear(struct gh_server_part *part)
     Py_CLEAR(part->call_type);
     Py_CLEAR(part->add_done_callback);
     Py_CLEAR(part->result);
-    Py_CLEAR(part->context_names);
 }
 
 void

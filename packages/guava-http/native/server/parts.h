@@ -45,7 +45,6 @@ struct gh_server_part {
     PyTypeObject *call_type;
     PyObject *add_done_callback; /* interned names */
     PyObject *result;
-    PyObject *context_names; /* ("context",) */
 };
 
 typedef enum {

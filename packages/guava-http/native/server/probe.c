@@ -1,5 +1,6 @@
 /* probe.c: reads bytes as a connection would and says what it found: for the tests of core/, which
  * so need no connection, and see what a handler is never shown. */
+#define PY_SSIZE_T_CLEAN
 #include "server/parts.h"
 
 #include "core/parser.h"
@@ -122,7 +123,7 @@ probe(const input *in, gh_field *fields)
         int status = verdict == GH_OK ? 0 : verdict == GH_MORE ? -1 : gh_verdict_status(verdict);
         result = Py_BuildValue("(iOy#n)", status, description == NULL ? Py_None : description,
                                body.bytes == NULL ? "" : body.bytes, (Py_ssize_t)body.end,
-                               (Py_ssize_t)at);
+                               (Py_ssize_t)(description == NULL ? 0 : at));
     }
     gh_buffer_clear(&body);
     Py_XDECREF(description);

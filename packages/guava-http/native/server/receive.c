@@ -213,22 +213,25 @@ static size_t
 receive_head(gh_peer *peer, const char *bytes, size_t n)
 {
     gh_server *server = peer->server;
-    gh_head head = {0};
+    gh_head head;
     size_t size;
     gh_verdict verdict = gh_scan_head(&peer->scan, bytes, n, &server->limits, &size);
     if (verdict == GH_MORE)
         return 0;
-    if (verdict == GH_OK)
+    if (verdict == GH_OK) {
         verdict = gh_parse_head(&peer->scan, bytes, size, &server->limits, server->fields, &head);
+        peer->head_only = is_head_method(&head);
+    } else {
+        peer->head_only = false;
+    }
     peer->scan = (gh_scan){0};
-    peer->head_only = is_head_method(&head);
-    peer->http10 = head.minor == 0;
-    peer->keep_alive = head.keep_alive;
     if (verdict != GH_OK) {
         peer->http10 = false;
         gh_refuse(peer, verdict);
         return n;
     }
+    peer->http10 = head.minor == 0;
+    peer->keep_alive = head.keep_alive;
     peer->request = take_request(peer, &head);
     if (peer->request == NULL) {
         give_up(peer);

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import functools
 import logging
 import os
 import signal
@@ -374,20 +375,19 @@ class Server:
                     f"cannot listen on {self._where()}: {os.strerror(error.errno or 0).lower()}",
                 ) from None
             return
-        # Both asyncio and uvloop close what they are given.
+        # Both asyncio and uvloop close what they are given. They keep the factory, which so must
+        # not keep this object: it is when nobody does that __del__ warns.
         copy_ = sock.dup()
+        factory = functools.partial(_core.Adapter, self._core)
         if sock.family == socket.AF_UNIX:
             server = await loop.create_unix_server(
-                self._adapter, sock=copy_, backlog=self._backlog, ssl=self._ssl
+                factory, sock=copy_, backlog=self._backlog, ssl=self._ssl
             )
         else:
             server = await loop.create_server(
-                self._adapter, sock=copy_, backlog=self._backlog, ssl=self._ssl
+                factory, sock=copy_, backlog=self._backlog, ssl=self._ssl
             )
         self._asyncio_servers.append(server)
-
-    def _adapter(self) -> asyncio.BufferedProtocol:
-        return _core.Adapter(self._core)
 
     def _where(self) -> str:
         return f"{_for_url(self._host)}:{self._port}"

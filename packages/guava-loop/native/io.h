@@ -28,10 +28,10 @@ typedef struct {
     size_t n_deferred, cap_deferred;
     uv_idle_t defer_idle; /* active while calls wait, so that the poll does not sleep */
 
-    uv_mutex_t post_lock; /* guards the five below, which any thread may reach */
+    uv_mutex_t post_lock; /* guards the next four, which any thread may reach */
     gl_call *posted;
     size_t n_posted, cap_posted;
-    bool post_closed;
+    bool post_closed, post_lock_made;
     uv_async_t post_async;
 
     char date[32];       /* IMF-fixdate */
@@ -48,6 +48,8 @@ int gl_io_init(guava_loop *loop);
 void gl_io_close(guava_loop *loop);
 /* Frees what is left. No libuv handle may be open. */
 void gl_io_free(guava_loop *loop);
+/* The end of the loop's object, until when other threads may call post() and be refused. */
+void gl_io_dealloc(guava_loop *loop);
 
 void gl_run_deferred(guava_loop *loop);
 #define gl_flush_deferred(loop)                                                                   \

@@ -78,6 +78,7 @@ core_dealloc(gl_loop *self)
     Py_SET_REFCNT((PyObject *)self, 1);
     (void)core_clear(self);
     Py_SET_REFCNT((PyObject *)self, 0);
+    gl_io_dealloc(self);
     PyMem_RawFree(self->read_buffer);
     type->tp_free(self);
     Py_DECREF(type);

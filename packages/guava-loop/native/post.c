@@ -130,9 +130,9 @@ gl_post_init(gl_loop *loop)
         (void)gl_uv_error(err);
         return -1;
     }
+    io->post_lock_made = true;
     err = uv_async_init(&loop->uv, &io->post_async, on_posted);
     if (err < 0) {
-        uv_mutex_destroy(&io->post_lock);
         (void)gl_uv_error(err);
         return -1;
     }
@@ -157,8 +157,15 @@ gl_post_close(gl_loop *loop)
 void
 gl_post_free(gl_loop *loop)
 {
-    uv_mutex_destroy(&loop->io.post_lock);
-    PyMem_RawFree(loop->io.posted);
     PyMem_RawFree(loop->io.deferred);
-    loop->io.posted = loop->io.deferred = NULL;
+    loop->io.deferred = NULL;
+}
+
+void
+gl_io_dealloc(gl_loop *loop)
+{
+    if (loop->io.post_lock_made) {
+        uv_mutex_destroy(&loop->io.post_lock);
+        loop->io.post_lock_made = false;
+    }
 }

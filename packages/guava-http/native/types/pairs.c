@@ -31,8 +31,9 @@ source_items(PyObject *source, const char *what)
 {
     if (PyDict_CheckExact(source))
         return PyDict_Items(source);
-    if (PyObject_HasAttrString(source, "keys"))
-        return PyMapping_Items(source);
+    int has_keys = gh_has(source, "keys");
+    if (has_keys != 0)
+        return has_keys < 0 ? NULL : PyMapping_Items(source);
     if (!PyUnicode_Check(source) && !PyBytes_Check(source)) {
         PyObject *items = PySequence_List(source);
         if (items != NULL || !PyErr_ExceptionMatches(PyExc_TypeError))

@@ -72,6 +72,9 @@ int gh_latin1_text(PyObject *object, const char *what, gh_text *text);
 int gh_field_name(PyObject *object, gh_text *text);
 int gh_field_value(PyObject *object, gh_text *text);
 
+/* Whether an object has an attribute: 1 or 0, or -1 with an exception. */
+int gh_has(PyObject *object, const char *name);
+
 /* Seconds since 1970 of an int, a float or a datetime (naive: in UTC), rounded down. */
 int gh_seconds(PyObject *object, int64_t *seconds);
 

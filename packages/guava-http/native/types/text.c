@@ -199,11 +199,31 @@ gh_field_value(PyObject *object, gh_text *text)
     return 0;
 }
 
+int
+gh_has(PyObject *object, const char *name)
+{
+    PyObject *attribute = PyObject_GetAttrString(object, name);
+    Py_XDECREF(attribute);
+    if (attribute != NULL)
+        return 1;
+    if (!PyErr_ExceptionMatches(PyExc_AttributeError))
+        return -1;
+    PyErr_Clear();
+    return 0;
+}
+
 /* ---- time ---------------------------------------------------------------------------------- */
 
 static PyObject *
 datetime_seconds(PyObject *object)
 {
+    int known = gh_has(object, "utctimetuple");
+    if (known <= 0)
+        return known < 0 ? NULL
+                         : PyErr_Format(PyExc_TypeError,
+                                        "a time is an int or a float (seconds since 1970) or a "
+                                        "datetime, not %.200s",
+                                        Py_TYPE(object)->tp_name);
     PyObject *seconds = NULL;
     PyObject *calendar = NULL;
     PyObject *utc = PyObject_CallMethod(object, "utctimetuple", NULL);
@@ -224,13 +244,8 @@ gh_seconds(PyObject *object, int64_t *seconds)
         number = Py_NewRef(object);
     else if (PyFloat_Check(object))
         number = PyLong_FromDouble(floor(PyFloat_AS_DOUBLE(object)));
-    else if (PyObject_HasAttrString(object, "utctimetuple"))
-        number = datetime_seconds(object);
     else
-        number = PyErr_Format(PyExc_TypeError,
-                              "a time is an int or a float (seconds since 1970) or a datetime, "
-                              "not %.200s",
-                              Py_TYPE(object)->tp_name);
+        number = datetime_seconds(object);
     if (number == NULL)
         return -1;
     int overflow;

@@ -42,8 +42,7 @@ gh_raise(gh_types *types, int status, const char *text)
             (void)PyException_SetTraceback(cause, traceback); /* only a non-traceback fails */
     }
     PyObject *code = PyLong_FromLong(status);
-    PyObject *error =
-        code == NULL ? NULL : PyObject_CallFunction(types->request_error, "s", text);
+    PyObject *error = code == NULL ? NULL : PyObject_CallFunction(types->request_error, "s", text);
     if (error != NULL && PyObject_SetAttrString(error, "status", code) == 0) {
         if (cause != NULL)
             PyException_SetCause(error, Py_NewRef(cause));

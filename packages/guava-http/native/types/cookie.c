@@ -109,6 +109,22 @@ set_path(cookie *self, PyObject *path)
     return result;
 }
 
+static PyObject *
+timedelta_seconds(PyObject *value)
+{
+    int known = gh_has(value, "total_seconds");
+    if (known <= 0)
+        return known < 0 ? NULL
+                         : PyErr_Format(PyExc_TypeError,
+                                        "a cookie's max_age is an int (seconds) or a timedelta, "
+                                        "not %.200s",
+                                        Py_TYPE(value)->tp_name);
+    PyObject *total = PyObject_CallMethod(value, "total_seconds", NULL);
+    PyObject *seconds = total == NULL ? NULL : PyNumber_Long(total);
+    Py_XDECREF(total);
+    return seconds;
+}
+
 static int
 set_max_age(cookie *self, PyObject *value)
 {
@@ -117,18 +133,10 @@ set_max_age(cookie *self, PyObject *value)
         self->max_age = Py_NewRef(Py_None);
         return 0;
     }
-    if (PyLong_Check(value)) {
+    if (PyLong_Check(value))
         seconds = PyNumber_Long(value);
-    } else if (PyObject_HasAttrString(value, "total_seconds")) {
-        PyObject *total = PyObject_CallMethod(value, "total_seconds", NULL);
-        seconds = total == NULL ? NULL : PyNumber_Long(total);
-        Py_XDECREF(total);
-    } else {
-        PyErr_Format(PyExc_TypeError,
-                     "a cookie's max_age is an int (seconds) or a timedelta, not %.200s",
-                     Py_TYPE(value)->tp_name);
-        return -1;
-    }
+    else
+        seconds = timedelta_seconds(value);
     if (seconds == NULL)
         return -1;
     int overflow;

@@ -39,11 +39,13 @@ open_path(PyObject *path)
 static int
 open_file(PyObject *file, bool own)
 {
-    bool is_path =
-        PyUnicode_Check(file) || PyBytes_Check(file) || PyObject_HasAttrString(file, "__fspath__");
-    if (is_path)
-        return open_path(file);
-    if (!PyLong_Check(file) && !PyObject_HasAttrString(file, "fileno")) {
+    int is_path = PyUnicode_Check(file) || PyBytes_Check(file) ? 1 : gh_has(file, "__fspath__");
+    if (is_path != 0)
+        return is_path < 0 ? -1 : open_path(file);
+    int is_open = PyLong_Check(file) ? 1 : gh_has(file, "fileno");
+    if (is_open < 0)
+        return -1;
+    if (is_open == 0) {
         PyErr_Format(PyExc_TypeError,
                      "a FileBody's file is a path, a file descriptor or an open file, not %.200s",
                      Py_TYPE(file)->tp_name);

@@ -113,7 +113,10 @@ open_with(PyObject *args, int by_kernel)
         fd = open_by_walking(root, bytes);
     Py_END_ALLOW_THREADS if (fd < 0) return PyErr_SetFromErrnoWithFilenameObject(PyExc_OSError,
                                                                                  path);
-    return PyLong_FromLong(fd);
+    PyObject *result = PyLong_FromLong(fd);
+    if (result == NULL)
+        (void)close(fd);
+    return result;
 }
 
 PyDoc_STRVAR(

@@ -140,6 +140,11 @@ def test_bad_mount_points(mount_point: str) -> None:
         Router(mount_point=mount_point)
 
 
+def test_a_mount_point_is_no_class_attribute() -> None:
+    with pytest.raises(TypeError, match="Here: mount_point belongs to a router"):
+        type("Here", (Router,), {"mount_point": "/here"})
+
+
 @pytest.mark.parametrize("path", [None, 3, b"/a"])
 def test_paths_are_str(path: object) -> None:
     with pytest.raises(TypeError, match="must be a str"):

@@ -2,9 +2,10 @@
 
 from ._core import Endpoint, Handler, open_beneath
 from .answers import AllowedMethods, Answer, MethodNotAllowed, NotFound, RedirectHandler
-from .conditional import http_date, is_not_modified
+from .conditional import is_not_modified
 from .content_types import content_type
 from .convention import ConventionRouter
+from .dates import http_date
 from .errors import ControllerImportError, HandlerNotFound, RouteConflict, RouteError
 from .files import StaticFile, StaticHandler
 from .listing import Listing

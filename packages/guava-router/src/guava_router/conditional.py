@@ -1,27 +1,13 @@
-"""Dates, entity tags and conditional requests (RFC 9110, sections 5.6.7, 8.8 and 13)."""
+"""Conditional requests: entity tags and dates (RFC 9110, sections 8.8 and 13)."""
 
 from __future__ import annotations
 
 import re
-from datetime import UTC
-from email.utils import formatdate, parsedate_to_datetime
+
+from .dates import parse_http_date
 
 _ENTITY_TAG = re.compile(r'(?:W/)?"([\x21\x23-\x7e\x80-\U0010ffff]*)"')
 _BETWEEN = re.compile(r"[\t ,]*")
-
-
-def http_date(seconds: float) -> str:
-    """Seconds since 1970 as "Sun, 06 Nov 1994 08:49:37 GMT"."""
-    return formatdate(int(seconds), usegmt=True)
-
-
-def parse_http_date(text: str) -> int | None:
-    """Seconds since 1970, or None for what is no date (such a field is ignored)."""
-    try:
-        date = parsedate_to_datetime(text)
-        return int((date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp())
-    except (TypeError, ValueError, OverflowError, IndexError):
-        return None
 
 
 def tags_include(field: str, etag: str) -> bool:

@@ -8,8 +8,9 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
-from .conditional import http_date, is_not_modified
+from .conditional import is_not_modified
 from .content_types import content_type
+from .dates import http_date
 
 _CHUNK = 65536
 

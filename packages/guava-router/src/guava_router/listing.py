@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import datetime
 import html
 import os
 import re
 import stat
+import time
 from collections.abc import Callable
 from typing import NamedTuple
 from urllib.parse import quote
@@ -78,13 +78,13 @@ def _row(href: str, name: str, size: str, changed: str) -> str:
 
 def _entry_row(entry: Entry) -> str:
     slash = "/" if entry.is_directory else ""
-    changed = datetime.datetime.fromtimestamp(entry.mtime, datetime.UTC)
+    t = time.gmtime(entry.mtime)
     return _row(
         # "./" keeps a name such as "a:b" from being read as a URL scheme (RFC 3986, 4.2).
         "./" + quote(entry.name, safe="") + slash,
         entry.name + slash,
         "" if entry.is_directory else size_text(entry.size),
-        f"{changed:%Y-%m-%d %H:%M}",
+        f"{t.tm_year:04}-{t.tm_mon:02}-{t.tm_mday:02} {t.tm_hour:02}:{t.tm_min:02}",
     )
 
 

@@ -60,8 +60,6 @@ class Mounts(MountsBase):
                 raise TypeError(f"a Router was expected, not {router!r}")
             if any(router is other for other in together):
                 raise RouteError(f"{router!r} is mounted already")
-            # A subclass may have written its mount point as a class attribute.
-            router._mount = patterns.mount_point(router.mount_point)
             together.append(router)
         conventions = [r for r in together if isinstance(r, ConventionRouter)]
         for router in conventions:

@@ -98,6 +98,11 @@ class Router(RouterBase):
     _patterns: dict[str, Registered] | None = None
     _loose_slash = False
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if isinstance(cls.__dict__.get("mount_point"), str):
+            raise TypeError(f"{cls.__name__}: mount_point belongs to a router, not to its class")
+
     def __init__(
         self,
         routes: Mapping[str, object] | None = None,

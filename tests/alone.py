@@ -1,8 +1,8 @@
 """Proves that each package stands alone.
 
-For every package: build its sdist, build its wheel from that sdist, install the wheel into an empty
-environment, look that no sibling came along which it does not need, import it, and run the tests that
-its sdist carries, in a folder of their own.
+For every package: build its sdist, build its wheel from that sdist, install the wheel into an
+empty environment, look that no sibling came along which it does not need, import it, and run the
+tests that its sdist carries, in a folder of their own.
 
     python tests/alone.py [PACKAGE...]
 """
@@ -48,7 +48,7 @@ def build(uv: str, out: Path) -> None:
     for package in NEEDS:
         name = package.replace("-", "_")
         for kind in (f"{name}-[0-9]*.tar.gz", f"{name}-[0-9]*.whl"):
-            assert len(list(out.glob(kind))) == 1, f"{kind}: {[path.name for path in out.iterdir()]}"
+            assert len(list(out.glob(kind))) == 1, f"{kind}: {sorted(out.iterdir())}"
 
 
 def prove(uv: str, package: str, out: Path, work: Path) -> None:
@@ -56,9 +56,10 @@ def prove(uv: str, package: str, out: Path, work: Path) -> None:
     environment = work / f"env-{package}"
     python = environment / "bin" / "python"
     run(uv, "venv", "--quiet", "--python", sys.executable, environment)
-    run(uv, "pip", "install", "--quiet", "--python", python, "--find-links", out, f"{package}>=1.0")
+    install = (uv, "pip", "install", "--quiet", "--python", python)
+    run(*install, "--find-links", out, f"{package}>=1.0")
     run(python, "-c", LOOK, package, *NEEDS[package], cwd=work)
-    run(uv, "pip", "install", "--quiet", "--python", python, "pytest>=8")
+    run(*install, "pytest>=8")
     (sdist,) = out.glob(f"{package.replace('-', '_')}-[0-9]*.tar.gz")
     folder = work / f"sdist-{package}"
     with tarfile.open(sdist) as archive:
@@ -66,7 +67,8 @@ def prove(uv: str, package: str, out: Path, work: Path) -> None:
     (tree,) = folder.iterdir()
     # Only the tests and what they read: the sources would shadow the installed package.
     shutil.rmtree(tree / "src")
-    run(python, "-m", "pytest", "-q", "--import-mode=importlib", "-p", "no:cacheprovider", cwd=tree)
+    options = ("-q", "--import-mode=importlib", "-p", "no:cacheprovider")
+    run(python, "-m", "pytest", *options, cwd=tree)
 
 
 def main(packages: list[str]) -> None:
@@ -75,7 +77,8 @@ def main(packages: list[str]) -> None:
         raise SystemExit("alone: uv is not on PATH; run it as ./run test -e alone")
     unknown = [package for package in packages if package not in NEEDS]
     if unknown:
-        raise SystemExit(f"alone: no such package: {', '.join(unknown)}; there are {', '.join(NEEDS)}")
+        known = ", ".join(NEEDS)
+        raise SystemExit(f"alone: no such package: {', '.join(unknown)}; there are {known}")
     with tempfile.TemporaryDirectory(prefix="guava-alone-") as name:
         work = Path(name)
         out = work / "dist"

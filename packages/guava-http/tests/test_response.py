@@ -224,12 +224,16 @@ def test_headers():
 
 
 def test_the_server_frames_the_body():
-    fields = {"Content-Length": "99", "Transfer-Encoding": "chunked", "Connection": "keep-alive"}
+    fields = {"Content-Length": "1", "Transfer-Encoding": "chunked", "Connection": "keep-alive"}
     response = Response("x", headers={"A": "1", **fields, "B": "2"})
     assert head(response)[2:] == ["Content-Length: 1", "A: 1", "B: 2"]
     assert head(response) == head(response)
     response = Response("x", headers={"Connection": "Close", "A": "1"})
     assert head(response)[3:] == ["A: 1", "Connection: close"]
+    answer_to_head = Response(headers={"Content-Length": "5"})
+    assert head(answer_to_head)[1:] == ["Content-Length: 5"]
+    with pytest.raises(ValueError, match="Content-Length is 2, the body has 1 bytes"):
+        Response("x", headers={"Content-Length": "2"}).render()
     response = Response(status=101, headers={"Connection": "Upgrade", "Upgrade": "x"})
     assert head(response)[1:] == ["Connection: Upgrade", "Upgrade: x"]
 

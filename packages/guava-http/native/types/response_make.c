@@ -228,7 +228,8 @@ PyMethodDef gh_response_methods[] = {
            "Makes the browser forget a cookie; path and domain must be as they were set."),
     {"render", (PyCFunction)(void (*)(void))gh_response_render, FAST,
      "render($self, *, date=None)\n--\n\nThe whole message as bytes, for a server of your own.\n\n"
-     "date: as http_date() takes it. TypeError: the body is not None, str or bytes."},
+     "date: as http_date() takes it. TypeError: the body is not None, str or bytes.\n"
+     "ValueError: a Content-Length that is not the body's."},
     METHOD(json, FAST | METH_CLASS,
            "json($type, obj, status=200, headers=None)\n--\n\nA response with obj as JSON.\n\n"
            "TypeError: obj has something that JSON has not."),

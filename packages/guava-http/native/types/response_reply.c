@@ -158,7 +158,11 @@ gh_response_render(PyObject *op, PyObject *const *args, Py_ssize_t n_args, PyObj
         PyErr_SetString(PyExc_ValueError, "a time is within the years 1 to 9999");
         return NULL;
     }
-    reply.length = (int64_t)text.len;
+    if (reply.length >= 0 && body != Py_None && reply.length != (int64_t)text.len)
+        return PyErr_Format(PyExc_ValueError, "Content-Length is %lld, the body has %zu bytes",
+                            (long long)reply.length, text.len);
+    if (reply.length < 0 || body != Py_None)
+        reply.length = (int64_t)text.len;
     char *out = PyMem_Malloc(gh_reply_size(&reply) + text.len);
     if (out == NULL)
         return PyErr_NoMemory();

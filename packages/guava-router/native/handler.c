@@ -36,8 +36,10 @@ endpoint_of_class(gr_state *state, PyObject *cls, PyObject *action)
 {
     PyObject *controller = NULL, *module = NULL, *parts = NULL, *package = NULL, *result = NULL;
     controller = PyObject_GetAttrString(cls, "__name__");
+    if (controller == NULL)
+        goto error;
     module = PyObject_GetAttrString(cls, "__module__");
-    if (controller == NULL || module == NULL)
+    if (module == NULL)
         goto error;
     parts = PyObject_CallMethod(module, "rpartition", "s", ".");
     if (parts == NULL)

@@ -4,16 +4,23 @@
 static int
 fill_state(gr_state *state)
 {
-    state->name_compile = PyUnicode_InternFromString("_compile");
-    state->name_method = PyUnicode_InternFromString("method");
-    state->name_path = PyUnicode_InternFromString("path");
-    state->name_route = PyUnicode_InternFromString("route");
-    state->root = PyUnicode_InternFromString("/");
+    struct {
+        PyObject **to;
+        const char *text;
+    } names[] = {
+        {&state->name_compile, "_compile"},
+        {&state->name_method, "method"},
+        {&state->name_path, "path"},
+        {&state->name_route, "route"},
+        {&state->root, "/"},
+    };
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        *names[i].to = PyUnicode_InternFromString(names[i].text);
+        if (*names[i].to == NULL)
+            return -1;
+    }
     state->empty_args = PyTuple_New(0);
-    if (state->name_compile == NULL || state->name_method == NULL || state->name_path == NULL ||
-        state->name_route == NULL || state->root == NULL || state->empty_args == NULL)
-        return -1;
-    return 0;
+    return state->empty_args == NULL ? -1 : 0;
 }
 
 static int

@@ -118,9 +118,8 @@ gl_handle_error(gl_loop *loop, PyObject *object)
     PyObject *message = NULL, *source = NULL;
     PyObject *args = PyObject_GetAttrString(object, "_args");
     if (args != NULL) {
-        source = PyObject_CallFunctionObjArgs(loop->state->format_callback_source,
-                                              handle->callback ? handle->callback : Py_None, args,
-                                              NULL);
+        source =
+            gl_describe_callback(loop, handle->callback ? handle->callback : Py_None, args);
     }
     if (source != NULL) {
         message = PyUnicode_FromFormat("Exception in callback %S", source);

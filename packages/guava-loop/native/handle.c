@@ -258,6 +258,14 @@ handle_get_source_traceback(gl_handle *self, void *Py_UNUSED(closure))
     return Py_NewRef(self->source_traceback != NULL ? self->source_traceback : Py_None);
 }
 
+PyObject *
+gl_describe_callback(gl_loop *loop, PyObject *callback, PyObject *args)
+{
+    gl_state *state = loop->state;
+    PyObject *stack[3] = {callback, args, loop->debug ? Py_True : Py_False};
+    return PyObject_Vectorcall(state->format_callback_source, stack, 2, state->debug_keyword);
+}
+
 /* As asyncio writes it: <TimerHandle cancelled when=1.0 f() at x.py:1 created at y.py:2>. */
 static PyObject *
 handle_repr(gl_handle *self)
@@ -275,8 +283,7 @@ handle_repr(gl_handle *self)
         if (args == NULL) {
             goto done;
         }
-        source =
-            PyObject_CallFunctionObjArgs(state->format_callback_source, self->callback, args, NULL);
+        source = gl_describe_callback(self->loop, self->callback, args);
     } else {
         source = PyUnicode_FromString("");
     }

@@ -3,7 +3,6 @@
  * Python, attribute by attribute (tests/test_stdlib_contract.py names them); all else is inherited. */
 #include <Python.h>
 #include <structmember.h>
-#include <unistd.h>
 
 #include "handle.h"
 #include "poller.h"

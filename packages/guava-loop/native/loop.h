@@ -34,6 +34,7 @@ typedef struct gl_poller gl_poller;
 
 /* What belongs to the module: types and names. Reached from a loop as loop->state. */
 typedef struct {
+    unsigned forks;                       /* how many forks this process descends by */
     PyTypeObject *core_type;
     PyTypeObject *handle_type;
     PyTypeObject *timer_type;
@@ -43,6 +44,7 @@ typedef struct {
     PyObject *str_context;                /* "context" */
     PyObject *str_call_exception_handler; /* "call_exception_handler" */
     PyObject *format_callback_source;     /* asyncio.format_helpers._format_callback_source */
+    PyObject *debug_keyword;              /* ("debug",) where the former takes it, else NULL */
     PyObject *extract_stack;              /* asyncio.format_helpers.extract_stack */
     PyObject *base_events;                /* the module asyncio.base_events */
     struct gl_io_state *io;               /* io.c: the types and names of streams and steps */
@@ -82,7 +84,7 @@ struct guava_loop {
 
     PyThreadState *ts; /* the thread's state while it is detached, else NULL */
     unsigned long thread; /* the thread that runs the loop; 0 while it does not run */
-    pid_t pid;            /* the process in which libuv's loop was made or made anew */
+    unsigned forks;       /* state->forks when libuv's loop was made, or made anew */
     bool uv_ready;        /* uv_loop_init() was done and not undone */
     bool sleeping;        /* the interpreter is, or is about to be, let go of for the poll */
     bool stopping;        /* asyncio's _stopping */
@@ -126,6 +128,9 @@ int gl_turn_init(gl_loop *loop);
 void gl_turn_close_io(gl_loop *loop);
 /* Closes all that is left of libuv. May be called twice. */
 void gl_turn_close(gl_loop *loop);
+/* In the child of a fork the loop shares the parent's epoll object until libuv has made its own:
+ * to be called before libuv is told anything. 0 or a negative errno. */
+int gl_after_fork(gl_loop *loop);
 /* Runs the loop until it is stopped. 0, or -1 with an exception set. */
 int gl_run(gl_loop *loop);
 /* Ends the run after the present turn, as asyncio's stop(). */
@@ -146,6 +151,11 @@ gl_attach(gl_loop *loop)
 
 /* Checked before anything is scheduled: 0, or -1 with asyncio's RuntimeError set. */
 int gl_check_closed(gl_loop *loop);
+
+/* ---- handle.c ---- */
+/* What a callback is and where it was written, as asyncio words it; arguments only in debug mode.
+ * NULL with an exception set. */
+PyObject *gl_describe_callback(gl_loop *loop, PyObject *callback, PyObject *args);
 
 /* ---- error.c ---- */
 /* Sets the OSError subclass of a libuv code (a negative errno). Always NULL. */

@@ -18,6 +18,22 @@ import_from(PyObject **slot, const char *module, const char *name)
     return *slot != NULL ? 0 : -1;
 }
 
+/* Since 3.13 asyncio shows the arguments of callbacks in debug mode only, and asks with debug=. */
+static int
+find_debug_keyword(gl_state *state)
+{
+    PyObject *code = PyObject_GetAttrString(state->format_callback_source, "__code__");
+    PyObject *count = code != NULL ? PyObject_GetAttrString(code, "co_kwonlyargcount") : NULL;
+    int has = count != NULL ? PyObject_IsTrue(count) : -1;
+    Py_XDECREF(count);
+    Py_XDECREF(code);
+    if (has <= 0) {
+        return has;
+    }
+    state->debug_keyword = Py_BuildValue("(s)", "debug");
+    return state->debug_keyword != NULL ? 0 : -1;
+}
+
 static int
 module_exec(PyObject *module)
 {
@@ -30,7 +46,8 @@ module_exec(PyObject *module)
     if (import_from(&state->format_callback_source, "asyncio.format_helpers",
                     "_format_callback_source") < 0 ||
         import_from(&state->extract_stack, "asyncio.format_helpers", "extract_stack") < 0 ||
-        import_from(&state->base_events, "asyncio", "base_events") < 0) {
+        import_from(&state->base_events, "asyncio", "base_events") < 0 ||
+        find_debug_keyword(state) < 0) {
         return -1;
     }
     if (gl_handle_register(module, state) < 0 || gl_queue_register(module, state) < 0 ||
@@ -49,6 +66,7 @@ module_traverse(PyObject *module, visitproc visit, void *arg)
     Py_VISIT(state->timer_type);
     Py_VISIT(state->queue_type);
     Py_VISIT(state->format_callback_source);
+    Py_VISIT(state->debug_keyword);
     Py_VISIT(state->extract_stack);
     Py_VISIT(state->base_events);
     return gl_io_state_traverse(state, visit, arg);
@@ -64,6 +82,7 @@ module_clear(PyObject *module)
     Py_CLEAR(state->timer_type);
     Py_CLEAR(state->queue_type);
     Py_CLEAR(state->format_callback_source);
+    Py_CLEAR(state->debug_keyword);
     Py_CLEAR(state->extract_stack);
     Py_CLEAR(state->base_events);
     Py_CLEAR(state->str_cancelled);
@@ -79,6 +98,19 @@ module_free(void *module)
     (void)module_clear(module);
     gl_io_state_free(PyModule_GetState(module));
 }
+
+static PyObject *
+note_fork(PyObject *module, PyObject *Py_UNUSED(ignored))
+{
+    ((gl_state *)PyModule_GetState(module))->forks++;
+    Py_RETURN_NONE;
+}
+
+static PyMethodDef module_methods[] = {
+    {"_note_fork", note_fork, METH_NOARGS,
+     PyDoc_STR("To be called in the child of a fork: its loops make descriptors of their own.")},
+    {NULL},
+};
 
 static PyModuleDef_Slot module_slots[] = {
     {Py_mod_exec, module_exec},
@@ -96,6 +128,7 @@ struct PyModuleDef gl_module = {
     .m_name = "guava_loop._core",
     .m_doc = PyDoc_STR("The native part of guava_loop, on libuv."),
     .m_size = sizeof(gl_state),
+    .m_methods = module_methods,
     .m_slots = module_slots,
     .m_traverse = module_traverse,
     .m_clear = module_clear,

@@ -103,6 +103,7 @@ static void
 destroy(gl_poller *self)
 {
     gl_loop *loop = self->loop;
+    (void)gl_after_fork(loop); /* if it fails, there is nothing to be told */
     for (gl_poller **p = &loop->dirty; self->dirty && *p != NULL; p = &(*p)->next_dirty) {
         if (*p == self) {
             *p = self->next_dirty;

@@ -2,6 +2,8 @@
  * interpreter is let go of once in a turn, just before the poll, and only when nothing is ready:
  * the prepare handle is started first, and libuv runs what is started first last. */
 #include <Python.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <pythread.h>
 #include <time.h>
 #include <unistd.h>
@@ -119,16 +121,41 @@ gl_stop(gl_loop *loop)
     }
 }
 
+/* What uv_loop_init() opens: a poll object, a pipe, an event, and for the first loop of a process
+ * one more pipe. If there are not so many, it leaks the first of them or aborts the process. 0 or a
+ * negative errno. */
+static int
+check_descriptors(void)
+{
+    int fds[6], n = 0, error = 0;
+    while (n < 6) {
+        fds[n] = n == 0 ? open("/dev/null", O_RDONLY | O_CLOEXEC)
+                        : fcntl(fds[0], F_DUPFD_CLOEXEC, 0);
+        if (fds[n] < 0) {
+            error = -errno;
+            break;
+        }
+        n++;
+    }
+    while (n > 0) {
+        (void)close(fds[--n]); /* nothing was written to it */
+    }
+    return error;
+}
+
 int
 gl_turn_init(gl_loop *loop)
 {
-    int error = uv_loop_init(&loop->uv);
+    int error = check_descriptors();
+    if (error == 0) {
+        error = uv_loop_init(&loop->uv);
+    }
     if (error < 0) {
         goto fail;
     }
     loop->uv_ready = true;
     loop->uv.data = loop;
-    loop->pid = getpid();
+    loop->forks = loop->state->forks;
     /* These four cannot fail. */
     (void)uv_prepare_init(&loop->uv, &loop->prepare);
     (void)uv_check_init(&loop->uv, &loop->check);
@@ -151,14 +178,13 @@ fail:
     return -1;
 }
 
-/* The child of a fork shares the parent's epoll descriptor until libuv has made its own. */
-static int
-after_fork(gl_loop *loop)
+int
+gl_after_fork(gl_loop *loop)
 {
-    if (loop->pid == getpid()) {
+    if (loop->forks == loop->state->forks) {
         return 0;
     }
-    loop->pid = getpid();
+    loop->forks = loop->state->forks;
     return uv_loop_fork(&loop->uv);
 }
 
@@ -182,7 +208,7 @@ gl_turn_close_io(gl_loop *loop)
         return;
     }
     loop->io_closed = true;
-    (void)after_fork(loop); /* if it fails, libuv is closed with what it has */
+    (void)gl_after_fork(loop); /* if it fails, libuv is closed with what it has */
     gl_io_close(loop);
     drain(loop);
 }
@@ -202,7 +228,7 @@ gl_turn_close(gl_loop *loop)
     if (!loop->uv_ready) {
         return;
     }
-    (void)after_fork(loop);
+    (void)gl_after_fork(loop);
     gl_turn_close_io(loop);
     gl_pollers_close(loop);
     /* What is left are the loop's own. */
@@ -227,7 +253,7 @@ gl_run(gl_loop *loop)
         PyErr_SetString(PyExc_RuntimeError, "This event loop is already running");
         return -1;
     }
-    int error = after_fork(loop);
+    int error = gl_after_fork(loop);
     if (error < 0) {
         (void)gl_uv_error(error);
         return -1;

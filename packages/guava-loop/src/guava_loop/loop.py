@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
-import threading
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ._core import Core
+from ._core import Core, _note_fork
 from .selector import Selector
 
 _T = TypeVar("_T")
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_note_fork)
 
 
 class Loop(Core, asyncio.SelectorEventLoop):
@@ -28,7 +31,11 @@ class Loop(Core, asyncio.SelectorEventLoop):
     def __init__(self) -> None:
         selector = Selector()
         selector.attach(self)
-        super().__init__(selector)
+        try:
+            super().__init__(selector)
+        except BaseException:
+            self._close_native()
+            raise
 
     def run_forever(self) -> None:
         """Runs until stop() is called, as asyncio's.
@@ -36,10 +43,14 @@ class Loop(Core, asyncio.SelectorEventLoop):
         On the main thread, signals wake the loop while it runs: libuv goes on waiting when a
         signal interrupts it, and Ctrl-C would not be noticed until something else happened.
         """
-        if self.is_closed() or not _may_handle_signals():
+        # 3.13 checks it too late: there, the loop that runs would forget that it does.
+        self._check_closed()
+        self._check_running()
+        try:
+            before = self._wake_on_signals()
+        except ValueError:  # not on the main thread, or not in the main interpreter
             super().run_forever()
             return
-        before = self._wake_on_signals()
         try:
             super().run_forever()
         finally:
@@ -50,7 +61,7 @@ class Loop(Core, asyncio.SelectorEventLoop):
     def remove_signal_handler(self, sig: int) -> bool:
         """As asyncio's, which takes the wake-up away with the last handler."""
         removed = super().remove_signal_handler(sig)
-        if removed and self.is_running() and _may_handle_signals():
+        if removed and self.is_running():
             self._wake_on_signals()
         return removed
 
@@ -61,16 +72,15 @@ class Loop(Core, asyncio.SelectorEventLoop):
             RuntimeError: the loop is running.
         """
         self._close_streams()
-        super().close()
-        self._close_native()
+        try:
+            super().close()
+        finally:
+            if not self.is_running():
+                self._close_native()
 
     def _wake_on_signals(self) -> int:
         # The far end is asyncio's own: it reads the signal numbers and calls the handlers.
         return signal.set_wakeup_fd(self._csock.fileno(), warn_on_full_buffer=False)
-
-
-def _may_handle_signals() -> bool:
-    return threading.current_thread() is threading.main_thread()
 
 
 def new_event_loop() -> Loop:

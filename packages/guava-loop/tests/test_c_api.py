@@ -1,6 +1,7 @@
 """The capsule and what guava_loop.h offers beside streams: versions, time, ticks, errors."""
 
 import asyncio
+import os
 import re
 import struct
 import subprocess
@@ -63,7 +64,7 @@ def test_a_module_that_is_imported_first(c_modules: Path) -> None:
     code = "import sys, loop_probe; assert 'guava_loop' in sys.modules; print('fine')"
     found = subprocess.run(
         [sys.executable, "-c", code],
-        env={"PYTHONPATH": f"{c_modules}:{':'.join(filter(None, sys.path))}"},
+        env={**os.environ, "PYTHONPATH": str(c_modules)},
         capture_output=True,
         text=True,
         check=True,

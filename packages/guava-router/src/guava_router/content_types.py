@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import mimetypes
 
 UNKNOWN = "application/octet-stream"
@@ -42,7 +43,11 @@ _STANDARD = mimetypes.MimeTypes(filenames=())
 def content_type(name: str) -> str:
     """The Content-Type of a file name; text is UTF-8."""
     dot = name.rfind(".")
-    suffix = name[dot:].lower() if dot > 0 else ""
+    return _of_suffix(name[dot:].lower() if dot > 0 else "")
+
+
+@functools.lru_cache(maxsize=256)
+def _of_suffix(suffix: str) -> str:
     found = _WEB.get(suffix)
     if found is None:
         guessed, packed = _STANDARD.guess_type("x" + suffix)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import calendar
+import functools
 import re
 import time
 
@@ -23,7 +24,12 @@ _FORMATS = tuple(
 
 def http_date(seconds: float) -> str:
     """Seconds since 1970 as "Sun, 06 Nov 1994 08:49:37 GMT"."""
-    t = time.gmtime(int(seconds))
+    return _whole_second(int(seconds))
+
+
+@functools.lru_cache(maxsize=1024)  # files are asked for more often than they change
+def _whole_second(seconds: int) -> str:
+    t = time.gmtime(seconds)
     return (
         f"{_DAYS[t.tm_wday]}, {t.tm_mday:02} {_MONTHS[t.tm_mon - 1]} {t.tm_year:04} "
         f"{t.tm_hour:02}:{t.tm_min:02}:{t.tm_sec:02} GMT"

@@ -33,10 +33,14 @@ class StaticFile:
     etag: str
     last_modified: str
 
-    def __init__(self, fd: int, content_type: str) -> None:
-        """Takes over the descriptor, also if it fails. OSError: it is no regular file."""
+    def __init__(self, fd: int, content_type: str, status: os.stat_result | None = None) -> None:
+        """Takes over the descriptor, also if it fails; status: its os.fstat(), if it is known.
+
+        Raises OSError if it is no regular file.
+        """
         self.fd = fd
-        status = os.fstat(fd)
+        if status is None:
+            status = os.fstat(fd)
         if not stat.S_ISREG(status.st_mode):
             self.close()
             raise OSError("not a regular file")
@@ -133,13 +137,18 @@ class StaticHandler:
         self._again: Callable[[], int] = self._open_by_name
 
     @classmethod
-    def opened(cls, filename: str, fd: int, again: Callable[[], int]) -> StaticHandler:
-        """A handler of a file that is open; `again` opens it another time. Takes over fd."""
+    def opened(
+        cls, filename: str, fd: int, status: os.stat_result, again: Callable[[], int]
+    ) -> StaticHandler:
+        """A handler of a file that is open, with its os.fstat(). Takes over the descriptor.
+
+        again: opens the file another time.
+        """
         self = cls.__new__(cls)
         self.filename = filename
         self.content_type = _type_of(filename)
         self._again = again
-        self._file = StaticFile(fd, self.content_type)
+        self._file = StaticFile(fd, self.content_type, status)
         return self
 
     def open(self) -> StaticFile:
@@ -158,4 +167,4 @@ class StaticHandler:
 
 
 def _type_of(filename: str) -> str:
-    return content_type(os.path.basename(filename))
+    return content_type(filename[filename.rfind(os.sep) + 1 :])

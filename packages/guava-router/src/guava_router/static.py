@@ -22,11 +22,11 @@ METHODS = ("GET", "HEAD")
 _LONGEST_PATH = 4096
 _LONGEST_NAME = 255
 
-# Refused in any path: control characters, backslashes (separators to some), empty segments.
-_BAD = re.compile(r"[\x00-\x1f\x7f-\x9f\\]|//")
-_DOT_SEGMENT = re.compile(r"/\.{1,2}(?:/|$)")
-# RFC 8615 has its files in a directory that starts with a dot.
-_DOTFILE = re.compile(r"/\.(?!well-known(?:/|$))")
+# Refused in any path: control characters, backslashes (separators to some), empty segments, dot
+# segments. The second expression refuses all that starts with a dot, except the directory that
+# RFC 8615 puts files in.
+_BAD = re.compile(r"[\x00-\x1f\x7f-\x9f\\]|//|/\.{1,2}(?:/|$)")
+_BAD_OR_DOTFILE = re.compile(r"[\x00-\x1f\x7f-\x9f\\]|//|/\.(?!well-known(?:/|$))")
 
 # What a client cannot change: it is not told apart from a file that is not there.
 _NOT_FOUND = frozenset(
@@ -77,6 +77,7 @@ class StaticRouter(Router):
     ) -> None:
         super().__init__(None, mount_point, session_store)
         self.directory = os.path.abspath(os.fspath(directory))
+        self._prefix = self.directory.rstrip("/")
         self.allow_index = allow_index
         self.follow_symlinks = follow_symlinks
         self.allow_dotfiles = allow_dotfiles
@@ -127,10 +128,11 @@ class StaticRouter(Router):
             self.close()
 
     def _may_ask(self, path: str) -> bool:
-        if len(path) > _LONGEST_PATH or path[:1] != "/" or _BAD.search(path):
+        bad = _BAD if self.allow_dotfiles else _BAD_OR_DOTFILE
+        if len(path) > _LONGEST_PATH or path[:1] != "/" or bad.search(path) is not None:
             return False
-        if _DOT_SEGMENT.search(path) or (not self.allow_dotfiles and _DOTFILE.search(path)):
-            return False
+        if len(path) <= _LONGEST_NAME and path.isascii():
+            return True
         try:
             return all(len(name.encode()) <= _LONGEST_NAME for name in path.split("/"))
         except UnicodeEncodeError:
@@ -152,11 +154,11 @@ class StaticRouter(Router):
         fd = self._open(path)
         if fd is None:
             return None
-        mode = os.fstat(fd).st_mode
-        if stat.S_ISREG(mode) and not path.endswith("/"):
-            return self._handler(path, fd)
+        status = os.fstat(fd)
+        if stat.S_ISREG(status.st_mode) and not path.endswith("/"):
+            return self._handler(path, fd, status)
         with _closing(fd):
-            if not stat.S_ISDIR(mode):
+            if not stat.S_ISDIR(status.st_mode):
                 return None
             if not address.endswith("/"):
                 return _to_slash(address)
@@ -166,19 +168,20 @@ class StaticRouter(Router):
         index = path + "index.html"
         inner = self._open(index)
         if inner is not None:
-            if stat.S_ISREG(os.fstat(inner).st_mode):
-                return self._handler(index, inner)
+            status = os.fstat(inner)
+            if stat.S_ISREG(status.st_mode):
+                return self._handler(index, inner, status)
             os.close(inner)
         if not self.allow_index:
             return None
         entries = read_entries(fd, lambda name: self._may_ask("/" + name))
         return Listing(address, entries, has_parent=path != "/")
 
-    def _handler(self, path: str, fd: int) -> StaticHandler:
+    def _handler(self, path: str, fd: int, status: os.stat_result) -> StaticHandler:
         def again() -> int:
-            return open_beneath(self._root, path.strip("/"), self.follow_symlinks)
+            return open_beneath(self._root, path[1:], self.follow_symlinks)
 
-        return StaticHandler.opened(os.path.join(self.directory, path.strip("/")), fd, again)
+        return StaticHandler.opened(self._prefix + path, fd, status, again)
 
 
 def _to_slash(address: str) -> RedirectHandler | None:

@@ -32,6 +32,7 @@ th { text-align: left; font-size: .8rem; font-weight: 500; opacity: .65; }
 th, td { padding: .45rem .5rem; border-bottom: 1px solid var(--line); }
 th:nth-child(n+2), td:nth-child(n+2) { text-align: right; white-space: nowrap; }
 td:nth-child(n+2) { font-variant-numeric: tabular-nums; opacity: .75; }
+th:first-child { width: 60%; }
 td:first-child { overflow-wrap: anywhere; }
 a { color: var(--link); text-decoration: none; }
 a:hover { text-decoration: underline; }

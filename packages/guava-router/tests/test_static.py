@@ -3,6 +3,7 @@
 import errno
 import gc
 import os
+import random
 import socket
 from pathlib import Path
 
@@ -155,6 +156,37 @@ def test_no_way_out(site, request_to, path: str, follow_symlinks: bool) -> None:
         full = path if mount_point == "/" else mount_point + path
         assert router.route(request_to(full)) is None
         assert router.resolve(path) is None
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_random_paths_never_leave_the_directory(site: Path, seed: int) -> None:
+    """Whatever is put together from these, a file that is opened lies inside and is no secret."""
+    (site / "out").symlink_to("..")
+    (site / "in").symlink_to("css")
+    pieces = ["/", "/", "/", "..", ".", "css", "docs", "hello.txt", "app.css", "site", "site-old"]
+    pieces += ["old.txt", "outside.txt", "in", "out", "%2e", "%2f", "\\", "\0", " ", "\uff0e", "~"]
+    pieces += [".env", ".git", "config", ".well-known", "security.txt", "a b", "\udcff", "\u2215"]
+    rng = random.Random(seed)
+    routers = [
+        StaticRouter("/", site, rng.random() < 0.5, follow_symlinks=follow) for follow in (0, 1)
+    ]
+    inside = {
+        os.stat(os.path.join(folder, name)).st_ino
+        for folder, _, names in os.walk(site)
+        for name in names
+    }
+    files = 0
+    for _ in range(3000):
+        path = "/" + "".join(rng.choices(pieces, k=rng.randrange(1, 7)))
+        for router in routers:
+            answer = router.resolve(path)
+            if not isinstance(answer, StaticHandler):
+                continue
+            files += 1
+            with answer.open() as file:
+                assert os.fstat(file.fd).st_ino in inside, path
+                assert file.read() != b"secret", path
+    assert files > 10, "the paths find nothing, so they prove nothing"
 
 
 def test_other_paths_are_not_its_own(router, request_to) -> None:

@@ -212,6 +212,7 @@ def test_no_memory_for_callbacks():
         """
         import _testcapi, os, guava_loop
         loop = guava_loop.new_event_loop()
+        loop.set_debug(False)
         reading, writing = os.pipe()
         calls = [lambda: loop.call_soon(print, 1, 2), lambda: loop.call_later(9, print, 1, 2),
                  lambda: loop.call_soon_threadsafe(print), lambda: loop._add_reader(reading, print)]

@@ -17,6 +17,7 @@ import guava_loop
 @pytest.fixture(params=[guava_loop.new_event_loop, asyncio.SelectorEventLoop])
 def any_loop(request: pytest.FixtureRequest) -> Iterator[asyncio.AbstractEventLoop]:
     made = request.param()
+    made.set_debug(False)  # which -X dev turns on
     yield made
     made.close()
 

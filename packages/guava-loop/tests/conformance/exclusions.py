@@ -9,8 +9,6 @@ MODULES = {
     "test_proactor_events": "tests the Windows proactor",
     "test_windows_events": "tests the Windows loops",
     "test_windows_utils": "tests Windows pipes",
-    "test_selector_events": "gives BaseSelectorEventLoop's own methods mocks in place of sockets and"
-    " selectors; it does not make a loop of ours",
 }
 
 # A socket that is a mock has a fileno() that is no int; our pollers ask for a real descriptor.

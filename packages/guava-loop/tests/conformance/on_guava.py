@@ -2,9 +2,9 @@
 
     python on_guava.py test_streams test_ssl
 
-Ends with one line of JSON: what was run, and the ids of what failed, with their tracebacks. A program
-of its own, because the loop is put into asyncio's namespace, and because these tests count threads
-and child processes.
+Ends with one line of JSON: how many tests were run, how many loops of ours they made, and the ids of
+what failed, with their tracebacks. A program of its own, because the loop is put into asyncio's
+namespace, and because these tests count threads and child processes.
 """
 
 import asyncio
@@ -21,8 +21,11 @@ import guava_loop
 class SelectorEventLoop(guava_loop.Loop):
     """Ours, where asyncio's tests hand a selector to the loop they make."""
 
+    made = 0
+
     def __init__(self, selector=None):
         super().__init__()
+        SelectorEventLoop.made += 1
         if selector is not None:
             selector.close()
 
@@ -63,7 +66,8 @@ def main(names: list[str]) -> None:
     bad = {str(test): text for test, text in result.failures + result.errors}
     bad |= {str(test): "unexpected success" for test in result.unexpectedSuccesses}
     skipped = {str(test): why for test, why in result.skipped}
-    print(json.dumps({"run": result.testsRun, "bad": bad, "skipped": skipped}))
+    report = {"run": result.testsRun, "loops": SelectorEventLoop.made, "bad": bad}
+    print(json.dumps(report | {"skipped": skipped}))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,143 @@
+"""What a turn of the loop costs in system calls, counted in a process of its own."""
+
+import collections
+import os
+import shutil
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+pytestmark = [
+    pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed"),
+    pytest.mark.skipif("GUAVA_SANITIZED" in os.environ, reason="sanitizers make system calls"),
+]
+
+PROGRAM = """
+import os, socket, threading
+import guava_loop
+loop = guava_loop.new_event_loop()
+left, right = socket.socketpair()
+N = 500
+def repeat(step):
+    def again(count):
+        step()
+        if count:
+            loop.call_soon(again, count - 1)
+        else:
+            loop.call_soon(loop.stop)
+    loop.call_soon(again, N - 2)
+{set_up}
+for _ in range(2):  # the first time warms up
+    os.access("guava-mark", 0)
+{body}
+    loop.run_forever()
+os.access("guava-mark", 0)
+"""
+
+
+def calls(body: str, folder: Path, set_up: str = "") -> collections.Counter[str]:
+    trace = folder / "trace"
+    program = PROGRAM.format(
+        set_up=textwrap.dedent(set_up), body=textwrap.indent(textwrap.dedent(body), "    ")
+    )
+    command = ["strace", "-f", "-o", str(trace), sys.executable, "-c", program]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    counted: collections.Counter[str] = collections.Counter()
+    marks, thread = 0, ""
+    for line in trace.read_text().splitlines():
+        pid, _, call = line.partition(" ")
+        call = call.lstrip()
+        if "guava-mark" in call:
+            marks, thread = marks + 1, pid
+        elif marks == 2 and pid == thread and not call.startswith(("<...", "---", "+++")):
+            name = call.partition("(")[0]
+            counted["poll" if name in ("epoll_wait", "epoll_pwait", "epoll_pwait2") else name] += 1
+    assert marks == 3
+    # Of the start and end of a run (signal wake-up, 3.11's running loop), and memory: not of a turn.
+    for other in ("fstat", "newfstatat", "fcntl", "getpid", "brk", "mmap", "munmap", "futex"):
+        counted.pop(other, None)
+    return counted
+
+
+def test_a_turn_is_one_poll(tmp_path):
+    assert calls("repeat(lambda: None)", tmp_path) == {"poll": 500}
+
+
+def test_the_loops_own_thread_is_not_woken_by_itself(tmp_path):
+    body = "repeat(lambda: loop.call_soon_threadsafe(int))"
+    assert calls(body, tmp_path) == {"poll": 500}
+
+
+def test_timers_that_are_cancelled_cost_nothing(tmp_path):
+    body = "repeat(lambda: loop.call_later(30, print).cancel())"
+    assert calls(body, tmp_path) == {"poll": 500}
+
+
+def test_timers_that_wait_cost_nothing(tmp_path):
+    body = "repeat(lambda: loop.call_later(30, print))"
+    assert calls(body, tmp_path) == {"poll": 500}
+
+
+def test_a_timer_is_one_poll(tmp_path):
+    """Not a second one because the first ended too early."""
+    set_up = """
+    def tick(count):
+        if count:
+            loop.call_later(0.0007, tick, count - 1)
+        else:
+            loop.stop()
+    """
+    counted = calls("tick(100)", tmp_path, set_up)
+    assert set(counted) == {"poll"}
+    assert 100 <= counted["poll"] <= 102
+
+
+def test_a_message_to_a_reader_is_one_poll(tmp_path):
+    """And nothing that is told to the kernel anew each time."""
+    set_up = """
+    left.setblocking(False)
+    count = 0
+    def read():
+        global count
+        left.recv(10)
+        count += 1
+        if count % N == 0:
+            loop.stop()
+        else:
+            right.send(b"x")
+    loop.add_reader(left, read)
+    """
+    counted = calls("right.send(b'x')", tmp_path, set_up)
+    assert counted == {"poll": 500, "recvfrom": 500, "sendto": 500}
+
+
+def test_an_interest_that_is_taken_back_is_not_told(tmp_path):
+    """The second direction of a watched file, added and removed within one turn."""
+    set_up = "loop.add_reader(left, print)"
+    body = "repeat(lambda: (loop.add_writer(left, print), loop.remove_writer(left)))"
+    assert calls(body, tmp_path, set_up) == {"poll": 500}
+
+
+def test_another_thread_wakes_the_loop_once_for_many(tmp_path):
+    """As long as the loop is awake nobody has to write to it."""
+    set_up = """
+    def fill():
+        loop.call_soon(hold.wait)
+        thread = threading.Thread(target=push)
+        thread.start()
+    def push():
+        for _ in range(1000):
+            loop.call_soon_threadsafe(int)
+        loop.call_soon_threadsafe(loop.stop)
+        hold.set()
+    hold = threading.Event()
+    """
+    body = "hold.clear(); fill()"
+    trace = tmp_path / "trace"
+    calls(body, tmp_path, set_up)
+    writes = [line for line in trace.read_text().splitlines() if " write(" in line]
+    assert len(writes) < 10

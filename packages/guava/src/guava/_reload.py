@@ -23,9 +23,12 @@ log = logging.getLogger("guava")
 
 #: The exit status of a child that wants to be started again.
 AGAIN = 75
-INTERVAL = 0.5
+INTERVAL = 0.3
 
-_VARIABLE = "GUAVA_RELOAD_SOCKETS"
+# What the keeper tells its child: the listening sockets, when it was started, and by whom.
+_SOCKETS = "GUAVA_RELOAD_SOCKETS"
+_SINCE = "GUAVA_RELOAD_SINCE"
+_KEEPER = "GUAVA_RELOAD_KEEPER"
 
 
 class Stop:
@@ -75,9 +78,19 @@ def snapshot(folders: set[str]) -> dict[str, int]:
     return found
 
 
-def _polled(stop: Stop) -> Iterator[set[str]]:
+def _late(found: dict[str, int], since: int) -> set[str]:
+    """What was changed between the program's start and the first look.
+
+    A time in the future, as a wrong clock leaves it, is no change: it would be one for ever.
+    """
+    now = time.time_ns()
+    return {path for path, changed in found.items() if since < changed <= now}
+
+
+def _polled(stop: Stop, since: int) -> Iterator[set[str]]:
     folders = watched_folders()
     before = snapshot(folders)
+    yield _late(before, since)
     while not stop.is_set():
         time.sleep(INTERVAL)
         # A folder that has come with a newly loaded module is no change.
@@ -89,7 +102,7 @@ def _polled(stop: Stop) -> Iterator[set[str]]:
         before = now
 
 
-def _notified(stop: Stop) -> Iterator[set[str]]:
+def _notified(stop: Stop, since: int) -> Iterator[set[str]]:
     import watchfiles  # type: ignore[import-not-found, unused-ignore]
 
     while not stop.is_set():
@@ -103,18 +116,25 @@ def _notified(stop: Stop) -> Iterator[set[str]]:
             yield_on_timeout=True,
             rust_timeout=int(INTERVAL * 1000),
         ):
-            yield {path for _, path in changes}
+            # The look comes after the watch began, so nothing falls between the two.
+            yield {path for _, path in changes} | _late(snapshot(folders), since)
+            since = time.time_ns()
             if not watched_folders() <= folders:
                 break
 
 
-def changes(stop: Stop) -> Iterator[set[str]]:
-    """Yields the paths of changed sources, or an empty set about every half second."""
+def changes(stop: Stop, since: int) -> Iterator[set[str]]:
+    """Yields the paths of changed sources, or an empty set about three times a second.
+
+    Args:
+        stop: ends it.
+        since: changes count from this time on, in nanoseconds since 1970.
+    """
     try:
         import watchfiles  # noqa: F401
     except ImportError:
-        return _polled(stop)
-    return _notified(stop)
+        return _polled(stop, since)
+    return _notified(stop, since)
 
 
 def _wrong(paths: set[str]) -> SyntaxError | None:
@@ -133,11 +153,11 @@ def _wrong(paths: set[str]) -> SyntaxError | None:
 
 
 def is_child() -> bool:
-    return _VARIABLE in os.environ
+    return _SOCKETS in os.environ
 
 
 def inherited_sockets() -> list[socket.socket]:
-    return [socket.socket(fileno=int(fd)) for fd in os.environ[_VARIABLE].split(",")]
+    return [socket.socket(fileno=int(fd)) for fd in os.environ[_SOCKETS].split(",")]
 
 
 class Watcher(threading.Thread):
@@ -148,12 +168,12 @@ class Watcher(threading.Thread):
         super().__init__(name="guava-reload", daemon=True)
         self._changed = changed
         self._end = Stop()
-        self._keeper = os.getppid()
+        self._keeper = int(os.environ[_KEEPER])
         #: Whether `changed` was called for a change of the sources.
         self.again = False
 
     def run(self) -> None:
-        for paths in changes(self._end):
+        for paths in changes(self._end, int(os.environ[_SINCE])):
             if os.getppid() != self._keeper:
                 break
             if not paths:
@@ -179,7 +199,7 @@ class Watcher(threading.Thread):
 def keep(sockets: Sequence[socket.socket]) -> int:
     """Runs this program as a child, again and again; returns the status to exit with."""
     fds = [sock.fileno() for sock in sockets]
-    environment = os.environ | {_VARIABLE: ",".join(map(str, fds))}
+    environment = os.environ | {_SOCKETS: ",".join(map(str, fds)), _KEEPER: str(os.getpid())}
     child: subprocess.Popen[bytes] | None = None
     ending = Stop()
 
@@ -192,6 +212,8 @@ def keep(sockets: Sequence[socket.socket]) -> int:
     previous = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         while True:
+            since = time.time_ns()
+            environment[_SINCE] = str(since)
             child = subprocess.Popen(
                 [sys.executable, *sys.orig_argv[1:]], pass_fds=fds, env=environment
             )
@@ -202,7 +224,7 @@ def keep(sockets: Sequence[socket.socket]) -> int:
                 return max(status, 0)
             if status != AGAIN:
                 log.error("the program ended with status %d; waiting for a change", status)
-                if not any(changes(ending)):
+                if not any(changes(ending, since)):
                     return status if status > 0 else 1
     finally:
         for number, handler in previous.items():

@@ -23,6 +23,9 @@ __all__ = ["Server", "start_static_server"]
 #: Seconds that a running request has to end after the server was told to stop.
 GRACE = 10.0
 
+#: The same, when it starts anew after a change.
+RELOAD_GRACE = 1.0
+
 
 class Server:
     """Routers behind a web server.
@@ -145,24 +148,25 @@ class Server:
         all others call `serve`.
 
         Raises:
+            LookupError: a registered handler leads nowhere; says where it was registered.
             OSError: the address is in use, or not ours.
             RuntimeError: it has started already.
         """
+        if self._http is not None:
+            raise RuntimeError("the server has started already")
+        self._dispatcher.check()
         await self._start([listen(self.ip, self._port, self.backlog)])
 
     async def _start(self, sockets: list[socket.socket]) -> None:
-        if self._http is not None:
-            raise RuntimeError("the server has started already")
         self._port = sockets[0].getsockname()[1]
-        self._dispatcher.check()
         self._http = guava_http.Server(self.handle, sockets=sockets, backlog=self.backlog)
         await self._http.start()
 
     async def close(self, grace: float = GRACE) -> None:
-        """Stops listening, and gives running requests `grace` seconds to end."""
-        http, self._http = self._http, None
-        if http is not None:
-            await http.close(grace)
+        """Stops listening, gives running requests `grace` seconds to end, and closes all
+        connections. May be called again, to shorten the grace of an earlier call."""
+        if self._http is not None:
+            await self._http.close(grace)
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -177,14 +181,17 @@ class Server:
         await self.close()
 
     def serve(self, ready: Callable[[str], object] | None = None) -> None:
-        """Serves until the process gets SIGINT (Ctrl-C) or SIGTERM, and then ends cleanly.
+        """Serves until the process gets SIGINT (Ctrl-C) or SIGTERM. What has begun is then
+        answered, for at most ten seconds; a second signal ends at once.
 
         Args:
             ready: called with the server's URL when connections are accepted.
 
         Raises:
+            LookupError: a registered handler leads nowhere; says where it was registered.
             SystemExit: the address cannot be listened on; its one line says which and why.
         """
+        self._dispatcher.check()
         if self.auto_reload and _reload.is_child():
             sockets = _reload.inherited_sockets()
         else:
@@ -202,10 +209,14 @@ class Server:
         self, sockets: list[socket.socket], ready: Callable[[str], object] | None
     ) -> bool:
         loop = asyncio.get_running_loop()
-        stop = asyncio.Event()
+        stop, hurry = asyncio.Event(), asyncio.Event()
+
+        def end() -> None:
+            (hurry if stop.is_set() else stop).set()
+
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
-                loop.add_signal_handler(number, stop.set)
+                loop.add_signal_handler(number, end)
         await self._start(sockets)
         if ready is not None:
             ready(self.url)
@@ -215,10 +226,16 @@ class Server:
             watcher.start()
         try:
             await stop.wait()
+            waiting = [
+                asyncio.create_task(self.close(GRACE if watcher is None else RELOAD_GRACE)),
+                asyncio.create_task(hurry.wait()),
+            ]
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            waiting[1].cancel()
         finally:
             if watcher is not None:
                 watcher.stop()
-            await self.close(1.0 if watcher is not None else GRACE)
+            await self.close(0)
         return watcher is not None and watcher.again
 
 

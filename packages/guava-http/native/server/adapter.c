@@ -398,24 +398,41 @@ adapter_connection_made(adapter *self, PyObject *transport)
     stream_watermarks(&self->stream, GH_HIGH_WATER / 4, GH_HIGH_WATER);
     if (gh_peer_accept(&self->stream, self->server) < 0)
         return NULL;
+    /* While reading is paused nothing but the transport refers to us, and nothing but us to the
+     * transport: the collector would take both. */
+    Py_INCREF(self);
     Py_RETURN_NONE;
+}
+
+static void
+lose(adapter *self, int error)
+{
+    const guava_stream_ops *ops = self->stream.ops;
+    self->closing = true;
+    self->stream.ops = NULL;
+    if (self->file.running && self->file.left >= 0)
+        file_end(self, -EPIPE);
+    if (ops != NULL) {
+        ops->closed(&self->stream, error);
+        Py_DECREF(self);
+    }
 }
 
 static PyObject *
 adapter_connection_lost(adapter *self, PyObject *exception)
 {
-    const guava_stream_ops *ops = self->stream.ops;
-    int error = self->error;
-    if (error == 0 && exception != Py_None)
-        error = -ECONNRESET;
-    self->closing = true;
-    self->stream.ops = NULL;
-    if (self->file.running && self->file.left >= 0)
-        file_end(self, -EPIPE);
-    if (ops != NULL)
-        ops->closed(&self->stream, error);
+    int error = self->error == 0 && exception != Py_None ? -ECONNRESET : self->error;
+    Py_INCREF(self);
+    lose(self, error);
     Py_CLEAR(self->transport);
+    Py_DECREF(self);
     Py_RETURN_NONE;
+}
+
+void
+gh_adapter_forget(guava_stream *stream)
+{
+    lose(adapter_of(stream), -ECANCELED);
 }
 
 static PyObject *
@@ -502,9 +519,6 @@ adapter_dealloc(adapter *self)
 {
     PyTypeObject *type = Py_TYPE(self);
     PyObject_GC_UnTrack(self);
-    /* A loop that was closed with connections open never calls connection_lost(). */
-    if (self->stream.ops != NULL)
-        self->stream.ops->closed(&self->stream, -ECANCELED);
     (void)adapter_clear(self);
     Py_CLEAR(self->server);
     type->tp_free(self);

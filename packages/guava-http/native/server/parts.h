@@ -138,7 +138,7 @@ struct gh_peer {
     PyObject *context;   /* of its handler */
     PyObject *task;      /* what carries on the handler, or the pump */
     PyObject *source;    /* the iterator or file that makes the answer's body */
-    gh_reply *reply;     /* its head, until the first piece is there */
+    gh_reply *reply;     /* its head, while pieces are made */
     PyObject *response;  /* owns the texts of that */
     PyObject *waiter;    /* a future: done when `blocked` ends */
     PyObject *address;   /* the client's, once asked for */
@@ -237,6 +237,8 @@ void gh_out_flush(gh_server *server);
 extern const guava_loop_api gh_adapter_api;
 int gh_adapter_register(PyObject *module, struct gh_server_part *part);
 int gh_foreign_register(PyObject *module, struct gh_server_part *part);
+/* The loop was closed with the connection open, and so never calls connection_lost(). */
+void gh_adapter_forget(guava_stream *stream);
 /* A loop of asyncio's as the table's `loop`; NULL with an exception set. */
 gh_foreign *gh_foreign_new(struct gh_server_part *part, PyObject *loop);
 void gh_foreign_free(gh_foreign *foreign);

@@ -376,7 +376,7 @@ peer_call(gh_peer *peer, PyObject *args, PyObject *kwargs)
     Py_CLEAR(peer->task);
     peer->server->n_tasks--;
     gh_peer *before = gh_cork(peer);
-    if (peer->state == GH_MAKING)
+    if (peer->reply != NULL)
         gh_produce_done(peer, task);
     else
         gh_dispatch_done(peer, task);

@@ -221,7 +221,7 @@ gh_produce_done(gh_peer *peer, PyObject *task)
 void
 gh_produce_left(gh_peer *peer)
 {
-    if (peer->state != GH_MAKING)
+    if (peer->reply == NULL)
         return;
     /* The handler has returned long ago; its iterator may wait for ever for the next piece, and
      * nobody would get it. */

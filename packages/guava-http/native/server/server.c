@@ -297,6 +297,8 @@ server_stop(gh_server *self, PyObject *Py_UNUSED(ignored))
     int closed = loop_is_closed(self);
     if (closed < 0 || server_unlisten(self, NULL) == NULL)
         return NULL;
+    while (closed && self->foreign != NULL && self->peers != NULL)
+        gh_adapter_forget(self->peers->stream);
     /* asyncio's handle can be cancelled still; guava-loop's went with its loop. */
     if (!closed || self->foreign != NULL)
         self->api->off_tick(self->loop, self->tick);

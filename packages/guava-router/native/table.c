@@ -111,7 +111,7 @@ count_rest(const walk *w, const char *at)
 /* Tries `node` for what is left of the path: `at` is where the next segment begins, NULL if there
  * is none. The depth is bounded by the tree's, and no node is visited twice. */
 static int
-visit(walk *w, uint32_t number, const char *at)
+try_node(walk *w, uint32_t number, const char *at)
 {
     const gr_node *node = &w->table->tree.nodes[number];
     if (at == w->end && w->table->loose_slash)
@@ -123,13 +123,13 @@ visit(walk *w, uint32_t number, const char *at)
     uint32_t child = gr_tree_step(&w->table->tree, number, at, w->end, &stop);
     const char *next = stop < w->end ? stop + 1 : NULL;
     if (child != GR_TREE_NONE) {
-        int done = visit(w, child, next);
+        int done = try_node(w, child, next);
         if (done != 0)
             return done;
     }
     if (node->parameter != GR_TREE_NONE && stop > at) {
         w->parameters[w->n_parameters++] = (span){at, stop - at};
-        int done = visit(w, node->parameter, next);
+        int done = try_node(w, node->parameter, next);
         if (done != 0)
             return done;
         w->n_parameters--;
@@ -200,7 +200,7 @@ gr_table_match(PyObject *table, gr_ask *ask, const char *path, Py_ssize_t n, PyO
     w.rest = NULL;
     w.n_rest = 0;
     w.n_parameters = 0;
-    int done = visit(&w, GR_TREE_ROOT, path + 1);
+    int done = try_node(&w, GR_TREE_ROOT, path + 1);
     if (done <= 0)
         return done;
     PyObject *answer = w.found->answer;

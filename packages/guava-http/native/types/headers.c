@@ -50,9 +50,34 @@ set_objects(PyObject *op, PyObject *name, PyObject *value)
     return gh_field_text_set(LINES(op), name_text, value_text);
 }
 
+/* The usual case, a dict of str to str, without a list of pairs. Nothing in it runs Python code,
+ * but for a failure, and then it is over. 1: it is something else, and nothing has been added. */
+static int
+add_plain_dict(PyObject *op, PyObject *source)
+{
+    PyObject *name;
+    PyObject *value;
+    Py_ssize_t at = 0;
+    if (!PyDict_CheckExact(source))
+        return 1;
+    while (PyDict_Next(source, &at, &name, &value)) {
+        if (!PyUnicode_Check(value))
+            return 1;
+    }
+    at = 0;
+    while (PyDict_Next(source, &at, &name, &value)) {
+        if (add_objects(op, name, value) < 0)
+            return -1;
+    }
+    return 0;
+}
+
 static int
 add_all(PyObject *op, PyObject *source)
 {
+    int plain = add_plain_dict(op, source);
+    if (plain <= 0)
+        return plain;
     PyObject *pairs = gh_pairs(TYPES(op), source, "headers");
     int result = pairs == NULL ? -1 : 0;
     for (Py_ssize_t i = 0; result == 0 && i < PyList_GET_SIZE(pairs); i++) {

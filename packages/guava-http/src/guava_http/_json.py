@@ -50,10 +50,30 @@ def _finite(value: Any) -> Any:
     return _finite(_default(value))
 
 
-_write = json.JSONEncoder(
-    ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_default
-).encode
-_write_ascii = json.JSONEncoder(allow_nan=False, separators=(",", ":"), default=_default).encode
+def _writer(ascii_only: bool) -> Callable[[Any], str]:
+    """json.dumps() with our settings. JSONEncoder makes its C encoder anew for each call, which
+    costs more than a small answer; one that looks for no circles can be kept. (A circle is a
+    RecursionError then.)"""
+    encoder = json.JSONEncoder(
+        ensure_ascii=ascii_only,
+        check_circular=False,
+        allow_nan=False,
+        separators=(",", ":"),
+        default=_default,
+    )
+    make: Any = getattr(json.encoder, "c_make_encoder", None)
+    quote = json.encoder.encode_basestring_ascii if ascii_only else json.encoder.encode_basestring
+    try:
+        encode = make(None, _default, quote, None, ":", ",", False, False, False)
+        if "".join(encode(['"', {"a": 1.5}], 0)) == '["\\"",{"a":1.5}]':
+            return lambda value: "".join(encode(value, 0))
+    except TypeError:  # another Python's encoder, or none in C
+        pass
+    return encoder.encode
+
+
+_write = _writer(ascii_only=False)
+_write_ascii = _writer(ascii_only=True)
 
 
 def _dumps_exact(value: Any) -> bytes:

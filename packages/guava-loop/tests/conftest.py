@@ -1,17 +1,19 @@
-"""What the tests of guava-loop share: C modules compiled against the published header, and loops."""
+"""What the tests of guava-loop share: loops, and C modules compiled against the public header."""
 
 import importlib.util
 import shlex
+import socket
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from types import ModuleType
-
-import pytest
+from typing import Any
 
 import guava_loop
+import pytest
 
 HERE = Path(__file__).parent
 
@@ -22,7 +24,9 @@ def compile_module(source: Path, folder: Path) -> Path:
     compiler = shlex.split(sysconfig.get_config_var("CC"))
     flags = ["-std=c11", "-O2", "-Wall", "-Wextra", "-Werror", "-Wno-unused-parameter"]
     flags += ["-Wno-missing-field-initializers", "-D_GNU_SOURCE", "-fPIC"]
-    flags += ["-undefined", "dynamic_lookup", "-bundle"] if sys.platform == "darwin" else ["-shared"]
+    flags += (
+        ["-undefined", "dynamic_lookup", "-bundle"] if sys.platform == "darwin" else ["-shared"]
+    )
     paths = [f"-I{sysconfig.get_path('include')}", f"-I{guava_loop.get_include()}"]
     subprocess.run([*compiler, *flags, *paths, "-o", target, source], check=True)
     return target
@@ -75,3 +79,154 @@ def loop() -> Iterator[guava_loop.Loop]:
     if not made.is_closed():
         made.close()
     assert errors == []
+
+
+@pytest.fixture
+def run_until(loop: guava_loop.Loop) -> Callable[[Callable[[], Any]], None]:
+    """run_until(true): run the loop until true() holds; fail when it never does."""
+
+    def run_until(true: Callable[[], Any], seconds: float = 20.0) -> None:
+        deadline = loop.time() + seconds
+
+        def look() -> None:
+            if true() or loop.time() > deadline:
+                loop.stop()
+            else:
+                loop.call_later(0.001, look)
+
+        if not true():
+            look()
+            loop.run_forever()
+        assert true()
+
+    return run_until
+
+
+@pytest.fixture
+def Probe(stream_probe: ModuleType) -> type[Any]:
+    """A stream that keeps all that it is told."""
+
+    class Probe(stream_probe.Stream):  # type: ignore[name-defined,misc]
+        def __init__(self) -> None:
+            self.got = b""
+            self.calls: list[Any] = []
+
+        def data(self, data: bytes) -> None:
+            self.got += data
+            self.calls.append(len(data))
+
+        def eof(self) -> None:
+            self.calls.append("eof")
+
+        def drain(self) -> None:
+            self.calls.append("drain")
+
+        def closed(self, error: int) -> None:
+            self.calls.append(("closed", error))
+
+        @property
+        def gone(self) -> bool:
+            return bool(self.calls) and isinstance(self.calls[-1], tuple)
+
+    return Probe
+
+
+class Reader(threading.Thread):
+    """Reads all that the loop sends, on a thread of its own."""
+
+    def __init__(self, sock: socket.socket, size: int = 1 << 16) -> None:
+        super().__init__(daemon=True)
+        self.sock = sock
+        self.size = size
+        self.got = b""
+        self.start()
+
+    def run(self) -> None:
+        parts = []
+        try:
+            while part := self.sock.recv(self.size):
+                parts.append(part)
+        except ConnectionResetError:
+            pass  # some tests end so
+        self.got = b"".join(parts)
+
+    def all(self) -> bytes:
+        self.join()
+        return self.got
+
+
+@pytest.fixture
+def reader() -> type[Reader]:
+    return Reader
+
+
+# ---- steps -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def run(loop: guava_loop.Loop, loop_probe: ModuleType) -> Callable[..., Any]:
+    """run(coroutine): its result after step() and, if it was suspended, after its task."""
+
+    def run(coroutine: Coroutine[Any, Any, Any], context: Any = None) -> Any:
+        async def main() -> Any:
+            # From a plain callback, as a stream's data() is: without a current task.
+            over = loop.create_future()
+
+            def call() -> None:
+                try:
+                    extra = () if context is None else (context,)
+                    status, result = loop_probe.step(loop, coroutine, *extra)
+                except BaseException as error:
+                    over.set_result(error)
+                else:
+                    over.set_result((status, result))
+
+            loop.call_soon(call)
+            got = await over
+            if isinstance(got, BaseException):
+                raise got
+            status, result = got
+            run.suspended = status == 1  # type: ignore[attr-defined]
+            return await result if status == 1 else result
+
+        return loop.run_until_complete(main())
+
+    return run
+
+
+@pytest.fixture
+def step(loop: guava_loop.Loop, loop_probe: ModuleType) -> Callable[..., tuple[int, Any]]:
+    """loop_probe.step(coroutine, *context), called by a callback of the running loop."""
+
+    def step(coroutine: Coroutine[Any, Any, Any], *context: Any) -> tuple[int, Any]:
+        got: list[Any] = []
+
+        def call() -> None:
+            try:
+                got.append(loop_probe.step(loop, coroutine, *context))
+            except Exception as error:
+                got.append(error)
+            loop.stop()
+
+        loop.call_soon(call)
+        loop.run_forever()
+        if isinstance(got[0], Exception):
+            raise got[0]
+        return got[0]
+
+    return step
+
+
+@pytest.fixture(params=["step", "task"])
+def both(request: pytest.FixtureRequest, loop: guava_loop.Loop, run: Any) -> Callable[..., Any]:
+    """Runs a coroutine by step(), and by loop.create_task() to show that asyncio agrees."""
+    if request.param == "step":
+        return run
+
+    def as_task(coroutine: Coroutine[Any, Any, Any]) -> Any:
+        async def main() -> Any:
+            return await loop.create_task(coroutine)
+
+        return loop.run_until_complete(main())
+
+    return as_task

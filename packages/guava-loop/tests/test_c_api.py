@@ -12,9 +12,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import pytest
-
 import guava_loop
+import pytest
 
 
 def test_header_is_installed() -> None:

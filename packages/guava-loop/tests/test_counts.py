@@ -1,5 +1,5 @@
-"""What a message and a step cost, counted: system calls, references, blocks. Each in a process of its
-own, so that nothing else is counted."""
+"""What a message and a step cost, counted: system calls, references, blocks. Each is counted in a
+process of its own, so that nothing else is."""
 
 import collections
 import json

@@ -13,7 +13,7 @@ def turn(loop: Any) -> None:
     loop.run_forever()
 
 
-# ---- defer ---------------------------------------------------------------------------------------
+# ---- defer -------------------------------------------------------------------------------------
 
 
 def test_deferred_calls_come_in_order_and_once(loop: Any, loop_probe: ModuleType) -> None:
@@ -107,14 +107,16 @@ def test_deferred_calls_at_close(loop: Any, loop_probe: ModuleType) -> None:
         loop_probe.defer(loop, again)
 
 
-# ---- post ----------------------------------------------------------------------------------------
+# ---- post --------------------------------------------------------------------------------------
 
 
 def test_posted_from_the_loops_own_thread(loop: Any, loop_probe: ModuleType) -> None:
     seen: list[int] = []
 
     def post() -> None:
-        assert loop_probe.post(loop, lambda: (seen.append(threading.get_ident()), loop.stop())) == 0
+        assert (
+            loop_probe.post(loop, lambda: (seen.append(threading.get_ident()), loop.stop())) == 0
+        )
         assert seen == []
 
     loop.call_soon(post)

@@ -4,29 +4,12 @@ import errno
 import os
 import random
 import socket
-import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 SIZE = 5_000_000
-
-
-def run_until(loop: Any, true: Any, seconds: float = 20.0) -> None:
-    """Run the loop until true() holds; fail when it never does."""
-    deadline = loop.time() + seconds
-
-    def look() -> None:
-        if true() or loop.time() > deadline:
-            loop.stop()
-        else:
-            loop.call_later(0.001, look)
-
-    if not true():
-        look()
-        loop.run_forever()
-    assert true()
 
 
 @pytest.fixture(scope="module")
@@ -66,50 +49,44 @@ def opened(request: Any, loop: Any, stream_probe: Any) -> Any:
         yield stream, theirs
 
 
-class Reader(threading.Thread):
-    def __init__(self, sock: socket.socket, size: int = 1 << 16) -> None:
-        super().__init__(daemon=True)
-        self.sock = sock
-        self.size = size
-        self.got = b""
-        self.start()
+@pytest.fixture
+def finish(run_until: Any) -> Any:
+    """finish(stream, reader): close in order; what the peer got."""
 
-    def run(self) -> None:
-        parts = []
-        while part := self.sock.recv(self.size):
-            parts.append(part)
-        self.got = b"".join(parts)
+    def finish(stream: Any, read: Any) -> bytes:
+        stream.close()
+        run_until(lambda: stream.ends == [0])
+        return read.all()  # type: ignore[no-any-return]
+
+    return finish
 
 
-def finish(loop: Any, stream: Any, reader: Reader) -> bytes:
-    stream.close()
-    run_until(loop, lambda: stream.ends == [0])
-    reader.join()
-    return reader.got
-
-
-def test_a_small_file_goes_at_once(loop: Any, opened: Any, file: Any, content: bytes) -> None:
+def test_a_small_file_goes_at_once(
+    loop: Any, opened: Any, file: Any, content: bytes, run_until: Any
+) -> None:
     stream, peer = opened
     done: list[int] = []
     assert stream.sendfile(file.fileno(), 10, 1000, done.append) == 0
     assert done == []  # never inside sendfile()
     assert peer.recv(2000) == content[10:1010]
-    run_until(loop, lambda: done == [0])
+    run_until(lambda: done == [0])
     assert file.tell() == 0  # the file's own position stays
 
 
-def test_a_large_file(loop: Any, opened: Any, file: Any, content: bytes) -> None:
+def test_a_large_file(
+    loop: Any, opened: Any, file: Any, content: bytes, run_until: Any, reader: Any, finish: Any
+) -> None:
     stream, peer = opened
     done: list[int] = []
     assert stream.sendfile(file.fileno(), 0, SIZE, done.append) == 0
     assert stream.queued() == 0  # files are not counted
-    reader = Reader(peer)
-    run_until(loop, lambda: done == [0])
-    assert finish(loop, stream, reader) == content
+    read = reader(peer)
+    run_until(lambda: done == [0])
+    assert finish(stream, read) == content
 
 
 def test_files_and_bytes_keep_their_order(
-    loop: Any, opened: Any, file: Any, content: bytes
+    loop: Any, opened: Any, file: Any, content: bytes, reader: Any, finish: Any
 ) -> None:
     stream, peer = opened
     source = random.Random(5)
@@ -128,22 +105,26 @@ def test_files_and_bytes_keep_their_order(
             stream.write(part[:5], part[5:], release=lambda i=i: released.append(i))
         else:
             assert stream.sendfile(file.fileno(), start, size, lambda _, i=i: done.append(i)) == 0
-    reader = Reader(peer)
-    assert finish(loop, stream, reader) == b"".join(expected)
+    read = reader(peer)
+    assert finish(stream, read) == b"".join(expected)
     assert done == sorted(done) and len(done) > 5
     assert released == sorted(released) and len(released) > 5
 
 
-def test_slow_reader(loop: Any, opened: Any, file: Any, content: bytes) -> None:
+def test_slow_reader(
+    loop: Any, opened: Any, file: Any, content: bytes, reader: Any, finish: Any
+) -> None:
     stream, peer = opened
     stream.write(b"head")
     stream.sendfile(file.fileno(), 0, SIZE, lambda error: None)
     stream.write(b"tail")
-    reader = Reader(peer, 4096)
-    assert finish(loop, stream, reader) == b"head" + content + b"tail"
+    read = reader(peer, 4096)
+    assert finish(stream, read) == b"head" + content + b"tail"
 
 
-def test_others_are_served_meanwhile(loop: Any, opened: Any, file: Any) -> None:
+def test_others_are_served_meanwhile(
+    loop: Any, opened: Any, file: Any, reader: Any, finish: Any
+) -> None:
     stream, peer = opened
     peer.setblocking(True)
     done: list[int] = []
@@ -159,25 +140,34 @@ def test_others_are_served_meanwhile(loop: Any, opened: Any, file: Any) -> None:
         else:
             loop.stop()
 
-    reader = Reader(peer)
+    read = reader(peer)
     loop.call_soon(count)
     loop.run_forever()
     # At most a megabyte in one turn, so no fewer turns than megabytes.
     assert counted >= 2 * SIZE // 2**20
-    finish(loop, stream, reader)
+    finish(stream, read)
 
 
-def test_an_empty_range(loop: Any, opened: Any, file: Any) -> None:
+def test_an_empty_range(
+    loop: Any, opened: Any, file: Any, run_until: Any, reader: Any, finish: Any
+) -> None:
     stream, peer = opened
     done: list[int] = []
     assert stream.sendfile(file.fileno(), SIZE + 5, 0, done.append) == 0
-    run_until(loop, lambda: done == [0])
-    assert finish(loop, stream, Reader(peer)) == b""
+    run_until(lambda: done == [0])
+    assert finish(stream, reader(peer)) == b""
 
 
 @pytest.mark.parametrize("behind", [False, True])
 def test_a_file_that_ends_early(
-    loop: Any, opened: Any, file: Any, content: bytes, behind: bool
+    loop: Any,
+    opened: Any,
+    file: Any,
+    content: bytes,
+    behind: bool,
+    run_until: Any,
+    reader: Any,
+    finish: Any,
 ) -> None:
     """-ENODATA, and the stream goes on."""
     stream, peer = opened
@@ -186,12 +176,14 @@ def test_a_file_that_ends_early(
     stream.write(b"x" * before)
     assert stream.sendfile(file.fileno(), SIZE - 100, 200, done.append) == 0
     stream.write(b"more")
-    reader = Reader(peer)
-    run_until(loop, lambda: done == [-errno.ENODATA])
-    assert finish(loop, stream, reader) == b"x" * before + content[-100:] + b"more"
+    read = reader(peer)
+    run_until(lambda: done == [-errno.ENODATA])
+    assert finish(stream, read) == b"x" * before + content[-100:] + b"more"
 
 
-def test_what_is_no_file(loop: Any, opened: Any, file: Any) -> None:
+def test_what_is_no_file(
+    loop: Any, opened: Any, file: Any, run_until: Any, reader: Any, finish: Any
+) -> None:
     stream, peer = opened
     done: list[int] = []
     ignored: list[int] = []
@@ -203,15 +195,17 @@ def test_what_is_no_file(loop: Any, opened: Any, file: Any) -> None:
     assert stream.sendfile(closed, 0, 10, done.append) == 0
     folder = os.open("/", os.O_RDONLY)
     assert stream.sendfile(folder, 0, 10, done.append) == 0
-    run_until(loop, lambda: len(done) == 2)
+    run_until(lambda: len(done) == 2)
     os.close(folder)
     assert done == [-errno.EBADF, -errno.EISDIR]
     stream.write(b"still whole")
-    assert finish(loop, stream, Reader(peer)) == b"still whole"
+    assert finish(stream, reader(peer)) == b"still whole"
     assert ignored == []
 
 
-def test_files_the_kernel_cannot_send_by_itself(loop: Any, opened: Any) -> None:
+def test_files_the_kernel_cannot_send_by_itself(
+    loop: Any, opened: Any, run_until: Any, reader: Any, finish: Any
+) -> None:
     """/proc has files without pages; their bytes are copied."""
     stream, peer = opened
     if not os.path.exists("/proc/self/limits"):
@@ -220,28 +214,32 @@ def test_files_the_kernel_cannot_send_by_itself(loop: Any, opened: Any) -> None:
     done: list[int] = []
     fd = os.open("/proc/self/limits", os.O_RDONLY)
     assert stream.sendfile(fd, 0, len(expected), done.append) == 0
-    run_until(loop, lambda: done == [0])
+    run_until(lambda: done == [0])
     os.close(fd)
-    assert finish(loop, stream, Reader(peer)) == expected
+    assert finish(stream, reader(peer)) == expected
 
 
-def test_shutdown_follows_the_file(loop: Any, opened: Any, file: Any, content: bytes) -> None:
+def test_shutdown_follows_the_file(
+    loop: Any, opened: Any, file: Any, content: bytes, run_until: Any, reader: Any
+) -> None:
     stream, peer = opened
     done: list[int] = []
     stream.sendfile(file.fileno(), 0, SIZE, done.append)
     assert stream.shutdown() == 0
     assert stream.sendfile(file.fileno(), 0, 1, done.append) == -errno.EPIPE
-    reader = Reader(peer)
-    run_until(loop, lambda: done == [0])
-    reader.join()
-    assert reader.got == content
+    read = reader(peer)
+    run_until(lambda: done == [0])
+    read.join()
+    assert read.got == content
     stream.close()
-    run_until(loop, lambda: stream.ends == [0])
+    run_until(lambda: stream.ends == [0])
 
 
 @pytest.mark.parametrize("error", [0, -errno.ECONNRESET])
-def test_aborted_in_the_middle(loop: Any, opened: Any, file: Any, error: int) -> None:
-    stream, peer = opened
+def test_aborted_in_the_middle(
+    loop: Any, opened: Any, file: Any, error: int, run_until: Any
+) -> None:
+    stream, _ = opened
     done: list[Any] = []
     order: list[str] = []
     stream.closed = lambda error: (order.append("closed"), stream.ends.append(error))
@@ -251,26 +249,28 @@ def test_aborted_in_the_middle(loop: Any, opened: Any, file: Any, error: int) ->
     stream.sendfile(file.fileno(), 0, SIZE, lambda e: (order.append("c"), done.append(e)))
     stream.abort(error)
     assert order == []  # nothing comes inside abort()
-    run_until(loop, lambda: stream.ends == [error])
+    run_until(lambda: stream.ends == [error])
     canceled = error or -errno.ECANCELED
     assert done == [0, canceled, canceled]
     assert order == ["a", "b", "c", "closed"]
 
 
-def test_the_peer_leaves_in_the_middle(loop: Any, opened: Any, file: Any) -> None:
+def test_the_peer_leaves_in_the_middle(loop: Any, opened: Any, file: Any, run_until: Any) -> None:
     stream, peer = opened
     done: list[int] = []
     stream.sendfile(file.fileno(), 0, SIZE, done.append)
     assert len(peer.recv(1000)) > 0
     peer.close()
-    run_until(loop, lambda: len(done) == 1)
+    run_until(lambda: len(done) == 1)
     assert done[0] in (-errno.EPIPE, -errno.ECONNRESET)
     if not stream.ends:
         stream.abort()
-        run_until(loop, lambda: len(stream.ends) == 1)
+        run_until(lambda: len(stream.ends) == 1)
 
 
-def test_done_that_sends_the_next(loop: Any, opened: Any, file: Any, content: bytes) -> None:
+def test_done_that_sends_the_next(
+    loop: Any, opened: Any, file: Any, content: bytes, run_until: Any, reader: Any
+) -> None:
     """As a server does that has one buffer of ranges."""
     stream, peer = opened
     step = 123_456
@@ -287,7 +287,7 @@ def test_done_that_sends_the_next(loop: Any, opened: Any, file: Any, content: by
         sent += size
 
     following(0)
-    reader = Reader(peer)
-    run_until(loop, lambda: stream.ends == [0])
-    reader.join()
-    assert reader.got == content
+    read = reader(peer)
+    run_until(lambda: stream.ends == [0])
+    read.join()
+    assert read.got == content

@@ -1,21 +1,17 @@
-"""Streams and listeners, through the table of guava_loop.h."""
+"""Streams, through the table of guava_loop.h."""
 
 import errno
-import gc
 import os
 import random
-import resource
 import socket
 import struct
 import sys
 import threading
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
-import pytest
-
 import guava_loop
+import pytest
 
 
 def turns(loop: guava_loop.Loop, n: int = 3) -> None:
@@ -23,51 +19,6 @@ def turns(loop: guava_loop.Loop, n: int = 3) -> None:
     for _ in range(n):
         loop.call_soon(loop.stop)
         loop.run_forever()
-
-
-def run_until(loop: guava_loop.Loop, true: Any, seconds: float = 20.0) -> None:
-    """Run the loop until true() holds; fail when it never does."""
-    deadline = loop.time() + seconds
-
-    def look() -> None:
-        if true() or loop.time() > deadline:
-            loop.stop()
-        else:
-            loop.call_later(0.001, look)
-
-    if not true():
-        look()
-        loop.run_forever()
-    assert true()
-
-
-@pytest.fixture
-def Probe(stream_probe: ModuleType) -> type[Any]:
-    """A stream that keeps all that it is told."""
-
-    class Probe(stream_probe.Stream):  # type: ignore[name-defined,misc]
-        def __init__(self) -> None:
-            self.got = b""
-            self.calls: list[Any] = []
-
-        def data(self, data: bytes) -> None:
-            self.got += data
-            self.calls.append(len(data))
-
-        def eof(self) -> None:
-            self.calls.append("eof")
-
-        def drain(self) -> None:
-            self.calls.append("drain")
-
-        def closed(self, error: int) -> None:
-            self.calls.append(("closed", error))
-
-        @property
-        def gone(self) -> bool:
-            return bool(self.calls) and isinstance(self.calls[-1], tuple)
-
-    return Probe
 
 
 @pytest.fixture(params=["tcp", "unix"])
@@ -113,70 +64,50 @@ def read_all(sock: socket.socket) -> bytes:
     return b"".join(parts)
 
 
-class Reader(threading.Thread):
-    """Reads all that the loop sends, on a thread of its own."""
-
-    def __init__(self, sock: socket.socket) -> None:
-        super().__init__(daemon=True)
-        self.sock = sock
-        self.got = b""
-        self.error: OSError | None = None
-        self.start()
-
-    def run(self) -> None:
-        parts = []
-        try:
-            while part := self.sock.recv(1 << 16):
-                parts.append(part)
-        except OSError as error:
-            self.error = error
-        self.got = b"".join(parts)
+# ---- reading -----------------------------------------------------------------------------------
 
 
-# ---- reading -------------------------------------------------------------------------------------
-
-
-def test_bytes_come(loop: Any, opened: Any) -> None:
+def test_bytes_come(loop: Any, opened: Any, run_until: Any) -> None:
     stream, peer = opened()
     peer.send(b"one")
-    run_until(loop, lambda: stream.got == b"one")
+    run_until(lambda: stream.got == b"one")
     peer.send(b"two")
-    run_until(loop, lambda: stream.got == b"onetwo")
+    run_until(lambda: stream.got == b"onetwo")
     assert stream.is_own() and stream.loop() is loop
     assert stream.calls == [3, 3]
 
 
-def test_more_bytes_than_the_buffer_holds(loop: Any, opened: Any) -> None:
+def test_more_bytes_than_the_buffer_holds(loop: Any, opened: Any, run_until: Any) -> None:
     stream, peer = opened()
     data = random.Random(1).randbytes(3_000_000)
     sender = threading.Thread(target=peer.sendall, args=(data,))
     sender.start()
-    run_until(loop, lambda: len(stream.got) == len(data))
+    run_until(lambda: len(stream.got) == len(data))
     sender.join()
     assert stream.got == data
     assert max(stream.calls) <= 64 * 1024
 
 
-def test_own_buffer(loop: Any, opened: Any) -> None:
+def test_own_buffer(loop: Any, opened: Any, run_until: Any) -> None:
     stream, peer = opened()
     stream.buffer(7)
     peer.send(b"x" * 20)
-    run_until(loop, lambda: len(stream.got) == 20)
+    run_until(lambda: len(stream.got) == 20)
     assert stream.calls == [7, 7, 6]
     stream.buffer(0)  # alloc() gives NULL: the loop's own
     peer.send(b"y" * 20)
-    run_until(loop, lambda: len(stream.got) == 40)
+    run_until(lambda: len(stream.got) == 40)
     assert stream.calls[3:] == [20]
 
 
-def test_pause_and_resume(loop: Any, opened: Any) -> None:
+def test_pause_and_resume(loop: Any, opened: Any, run_until: Any) -> None:
     stream, peer = opened()
     assert stream.read_pause() == 0
     peer.send(b"later")
     turns(loop)
     assert stream.got == b""
     assert stream.read_resume() == 0
-    run_until(loop, lambda: stream.got == b"later")
+    run_until(lambda: stream.got == b"later")
 
 
 def test_pause_inside_data(loop: Any, opened: Any) -> None:
@@ -200,39 +131,39 @@ def test_pause_inside_data(loop: Any, opened: Any) -> None:
     assert stream.got == b"aaaabbbbcc"
 
 
-def test_eof_then_answer(loop: Any, opened: Any) -> None:
+def test_eof_then_answer(loop: Any, opened: Any, run_until: Any) -> None:
     stream, peer = opened()
     peer.send(b"question")
     peer.shutdown(socket.SHUT_WR)
-    run_until(loop, lambda: "eof" in stream.calls)
+    run_until(lambda: "eof" in stream.calls)
     assert stream.got == b"question"
     turns(loop)
     assert stream.write(b"answer") == 0
     stream.close()
-    run_until(loop, lambda: stream.gone)
+    run_until(lambda: stream.gone)
     assert read_all(peer) == b"answer"
     assert stream.calls == [8, "eof", ("closed", 0)]
 
 
-def test_eof_without_a_callback_closes(loop: Any, opened: Any) -> None:
+def test_eof_without_a_callback_closes(loop: Any, opened: Any, run_until: Any) -> None:
     stream, peer = opened("few")
     peer.close()
-    run_until(loop, lambda: stream.gone)
+    run_until(lambda: stream.gone)
     assert stream.calls == [("closed", 0)]
 
 
-def test_reset_by_the_peer(loop: Any, opened: Any) -> None:
+def test_reset_by_the_peer(loop: Any, opened: Any, run_until: Any) -> None:
     stream, peer = opened()
     if opened.kind == "unix":
         stream.write(b"unread")  # a unix socket is reset by closing it with bytes unread
     else:
         peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     peer.close()
-    run_until(loop, lambda: stream.gone)
+    run_until(lambda: stream.gone)
     assert stream.calls == [("closed", -errno.ECONNRESET)]
 
 
-def test_reset_while_paused_is_found_on_resume(loop: Any, opened: Any) -> None:
+def test_reset_while_paused_is_found_on_resume(loop: Any, opened: Any, run_until: Any) -> None:
     stream, peer = opened()
     stream.read_pause()
     if opened.kind == "unix":
@@ -243,14 +174,14 @@ def test_reset_while_paused_is_found_on_resume(loop: Any, opened: Any) -> None:
     turns(loop, 5)
     if not stream.gone:
         stream.read_resume()
-    run_until(loop, lambda: stream.gone)
+    run_until(lambda: stream.gone)
     assert stream.calls == [("closed", -errno.ECONNRESET)]
 
 
-# ---- writing -------------------------------------------------------------------------------------
+# ---- writing -----------------------------------------------------------------------------------
 
 
-def test_write_many_buffers(loop: Any, opened: Any) -> None:
+def test_write_many_buffers(loop: Any, opened: Any, run_until: Any) -> None:
     stream, peer = opened()
     parts = [str(i).encode() for i in range(3000)]  # more than the kernel takes in one call
     parts[5:5] = [b""] * 100
@@ -258,7 +189,7 @@ def test_write_many_buffers(loop: Any, opened: Any) -> None:
     result = stream.write(*parts)
     assert result in (0, 1)
     stream.close()
-    run_until(loop, lambda: stream.gone)
+    run_until(lambda: stream.gone)
     assert read_all(peer) == expected
 
 
@@ -272,7 +203,7 @@ def test_write_nothing(loop: Any, opened: Any) -> None:
 
 
 @pytest.mark.parametrize("borrow", [False, True])
-def test_slow_reader(loop: Any, opened: Any, borrow: bool) -> None:
+def test_slow_reader(loop: Any, opened: Any, borrow: bool, run_until: Any, reader: Any) -> None:
     stream, peer = opened()
     source = random.Random(2)
     released: list[int] = []
@@ -287,11 +218,11 @@ def test_slow_reader(loop: Any, opened: Any, borrow: bool) -> None:
             stream.write(part)
         queued = stream.queued()
     assert queued < len(expected)  # the kernel took the first
-    reader = Reader(peer)
+    read = reader(peer)
     stream.close()
-    run_until(loop, lambda: stream.gone)
-    reader.join()
-    assert reader.got == expected
+    run_until(lambda: stream.gone)
+    read.join()
+    assert read.got == expected
     assert stream.queued() == 0
     # close() silences drain
     assert stream.calls == [("closed", 0)]
@@ -299,25 +230,25 @@ def test_slow_reader(loop: Any, opened: Any, borrow: bool) -> None:
         assert len(released) > 10
 
 
-def test_watermarks(loop: Any, opened: Any) -> None:
+def test_watermarks(loop: Any, opened: Any, run_until: Any, reader: Any) -> None:
     stream, peer = opened()
     stream.watermarks(1000, 5000)
     while stream.write(b"x" * 100_000) == 0:
         pass
     assert stream.queued() > 5000
     assert stream.calls == []
-    reader = Reader(peer)
-    run_until(loop, lambda: stream.calls == ["drain"])
+    read = reader(peer)
+    run_until(lambda: stream.calls == ["drain"])
     assert stream.queued() <= 1000
-    run_until(loop, lambda: stream.queued() == 0)
+    run_until(lambda: stream.queued() == 0)
     stream.write(b"small")
     stream.close()
-    run_until(loop, lambda: stream.gone)
-    reader.join()
+    run_until(lambda: stream.gone)
+    read.join()
     assert stream.calls == ["drain", ("closed", 0)]
 
 
-def test_write_inside_drain(loop: Any, opened: Any) -> None:
+def test_write_inside_drain(loop: Any, opened: Any, run_until: Any, reader: Any) -> None:
     stream, peer = opened()
     left = 20
     sent = 0
@@ -334,13 +265,13 @@ def test_write_inside_drain(loop: Any, opened: Any) -> None:
 
     stream.drain = more
     more()
-    reader = Reader(peer)
-    run_until(loop, lambda: stream.gone)
-    reader.join()
-    assert reader.got == b"".join(bytes([i]) * 300_000 for i in range(19, -1, -1))
+    read = reader(peer)
+    run_until(lambda: stream.gone)
+    read.join()
+    assert read.got == b"".join(bytes([i]) * 300_000 for i in range(19, -1, -1))
 
 
-def test_write_inside_release(loop: Any, opened: Any) -> None:
+def test_write_inside_release(loop: Any, opened: Any, run_until: Any, reader: Any) -> None:
     stream, peer = opened()
     size = 4_000_000
 
@@ -349,13 +280,15 @@ def test_write_inside_release(loop: Any, opened: Any) -> None:
         stream.close()
 
     assert stream.write(b"x" * size, release=released) == 1
-    reader = Reader(peer)
-    run_until(loop, lambda: stream.gone)
-    reader.join()
-    assert reader.got == b"x" * size + b"END"
+    read = reader(peer)
+    run_until(lambda: stream.gone)
+    read.join()
+    assert read.got == b"x" * size + b"END"
 
 
-def test_write_after_the_end_is_refused_and_released(loop: Any, opened: Any) -> None:
+def test_write_after_the_end_is_refused_and_released(
+    loop: Any, opened: Any, run_until: Any
+) -> None:
     stream, peer = opened()
     released: list[int] = []
 
@@ -366,7 +299,7 @@ def test_write_after_the_end_is_refused_and_released(loop: Any, opened: Any) -> 
     assert stream.write(b"x", release=release) == -errno.EPIPE
     stream.close()
     assert stream.write(b"x", release=release) < 0
-    run_until(loop, lambda: stream.gone)
+    run_until(lambda: stream.gone)
     assert stream.write(b"x", release=release) == -errno.ENOTCONN
     assert released == [1, 1, 1]
     assert stream.read_pause() < 0
@@ -382,7 +315,7 @@ def test_write_after_the_end_is_refused_and_released(loop: Any, opened: Any) -> 
     assert read_all(peer) == b""
 
 
-def test_write_to_a_dead_peer(loop: Any, opened: Any) -> None:
+def test_write_to_a_dead_peer(loop: Any, opened: Any, run_until: Any) -> None:
     stream, peer = opened("closed")
     stream.read_pause()
     peer.close()
@@ -390,39 +323,39 @@ def test_write_to_a_dead_peer(loop: Any, opened: Any) -> None:
     for _ in range(10):
         turns(loop)
         results.append(stream.write(b"x" * 1000))
-    run_until(loop, lambda: stream.gone)
+    run_until(lambda: stream.gone)
     assert results[-1] < 0
     assert stream.calls[0] in [("closed", -errno.EPIPE), ("closed", -errno.ECONNRESET)]
     assert len(stream.calls) == 1
 
 
-def test_shutdown_follows_the_queue(loop: Any, opened: Any) -> None:
+def test_shutdown_follows_the_queue(loop: Any, opened: Any, run_until: Any, reader: Any) -> None:
     stream, peer = opened()
     assert stream.write(b"x" * 4_000_000) == 1
     assert stream.shutdown() == 0
     assert stream.shutdown() == 0
-    reader = Reader(peer)
-    run_until(loop, lambda: stream.queued() == 0)
-    reader.join()
-    assert len(reader.got) == 4_000_000
+    read = reader(peer)
+    run_until(lambda: stream.queued() == 0)
+    read.join()
+    assert len(read.got) == 4_000_000
     peer.send(b"still reading")
-    run_until(loop, lambda: stream.got == b"still reading")
+    run_until(lambda: stream.got == b"still reading")
     peer.close()
-    run_until(loop, lambda: "eof" in stream.calls)
+    run_until(lambda: "eof" in stream.calls)
     stream.close()
-    run_until(loop, lambda: stream.gone)
+    run_until(lambda: stream.gone)
 
 
-# ---- the end -------------------------------------------------------------------------------------
+# ---- the end -----------------------------------------------------------------------------------
 
 
-def test_abort_with_a_reset(loop: Any, opened: Any) -> None:
+def test_abort_with_a_reset(loop: Any, opened: Any, run_until: Any) -> None:
     stream, peer = opened()
     released: list[int] = []
     assert stream.write(b"x" * 4_000_000, release=lambda: released.append(1)) == 1
     stream.abort(-errno.ECONNRESET)
     assert stream.calls == [] and released == []  # nothing comes inside abort()
-    run_until(loop, lambda: stream.gone)
+    run_until(lambda: stream.gone)
     assert released == [1]
     assert stream.calls == [("closed", -errno.ECONNRESET)]
     if opened.kind == "tcp":
@@ -432,7 +365,9 @@ def test_abort_with_a_reset(loop: Any, opened: Any) -> None:
 
 @pytest.mark.parametrize("where", ["data", "eof", "drain"])
 @pytest.mark.parametrize("how", ["close", "abort"])
-def test_ended_inside_its_own_callback(loop: Any, opened: Any, where: str, how: str) -> None:
+def test_ended_inside_its_own_callback(
+    loop: Any, opened: Any, where: str, how: str, run_until: Any, reader: Any
+) -> None:
     stream, peer = opened()
     inner = getattr(type(stream), where)
 
@@ -445,14 +380,14 @@ def test_ended_inside_its_own_callback(loop: Any, opened: Any, where: str, how: 
     stream.watermarks(10, 10)
     while stream.write(b"x" * 100_000) == 0:
         pass
-    reader = Reader(peer)
+    read = reader(peer)
     peer.send(b"abcdef")
     if where == "drain":
-        run_until(loop, lambda: stream.gone)
+        run_until(lambda: stream.gone)
     else:
         peer.shutdown(socket.SHUT_WR)
-        run_until(loop, lambda: stream.gone)
-    reader.join()
+        run_until(lambda: stream.gone)
+    read.join()
     assert stream.calls.count(("closed", 0)) == 1
     assert stream.calls[-1] == ("closed", 0)
     if where == "data":
@@ -460,7 +395,9 @@ def test_ended_inside_its_own_callback(loop: Any, opened: Any, where: str, how: 
 
 
 @pytest.mark.parametrize("where", ["data", "eof", "drain", "closed"])
-def test_a_callback_that_raises(loop: Any, opened: Any, where: str) -> None:
+def test_a_callback_that_raises(
+    loop: Any, opened: Any, where: str, run_until: Any, reader: Any
+) -> None:
     stream, peer = opened()
     inner = getattr(type(stream), where)
 
@@ -472,21 +409,23 @@ def test_a_callback_that_raises(loop: Any, opened: Any, where: str) -> None:
     stream.watermarks(10, 10)
     while where == "drain" and stream.write(b"x" * 100_000) == 0:
         pass
-    reader = Reader(peer)
+    read = reader(peer)
     peer.send(b"abcdef")
     peer.shutdown(socket.SHUT_WR)
     if where == "closed":
-        run_until(loop, lambda: "eof" in stream.calls)
+        run_until(lambda: "eof" in stream.calls)
         stream.close()
-    run_until(loop, lambda: stream.gone)
-    reader.join()
+    run_until(lambda: stream.gone)
+    read.join()
     assert stream.gone
     assert stream.calls[-1][1] == (0 if where == "closed" else -errno.ECONNABORTED)
     assert [str(error["exception"]) for error in loop.errors] == [where]
     loop.errors.clear()
 
 
-def test_keyboard_interrupt_in_a_callback_leaves_the_loop(loop: Any, opened: Any) -> None:
+def test_keyboard_interrupt_in_a_callback_leaves_the_loop(
+    loop: Any, opened: Any, run_until: Any
+) -> None:
     stream, peer = opened()
 
     def data(_: bytes) -> None:
@@ -496,7 +435,7 @@ def test_keyboard_interrupt_in_a_callback_leaves_the_loop(loop: Any, opened: Any
     peer.send(b"x")
     with pytest.raises(KeyboardInterrupt):
         loop.run_forever()
-    run_until(loop, lambda: stream.gone)
+    run_until(lambda: stream.gone)
 
 
 def test_closing_the_loop_closes_streams(loop: Any, opened: Any, tmp_path: Path) -> None:
@@ -548,298 +487,22 @@ def test_names(loop: Any, opened: Any) -> None:
         assert family == socket.AF_UNIX
 
 
-def test_swapped_callbacks(loop: Any, opened: Any) -> None:
+def test_swapped_callbacks(loop: Any, opened: Any, run_until: Any) -> None:
     stream, peer = opened()
     peer.send(b"first")
-    run_until(loop, lambda: stream.got == b"first")
+    run_until(lambda: stream.got == b"first")
     stream.set_ops("few")
     peer.send(b"second")
-    run_until(loop, lambda: stream.got == b"firstsecond")
+    run_until(lambda: stream.got == b"firstsecond")
     peer.close()
-    run_until(loop, lambda: stream.gone)  # for "few" has no eof()
+    run_until(lambda: stream.gone)  # for "few" has no eof()
     assert "eof" not in stream.calls
 
 
-# ---- listeners -----------------------------------------------------------------------------------
-
-
-@pytest.fixture(params=["tcp", "unix"])
-def bound(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
-    """A bound socket, and a function that connects to it."""
-    if request.param == "unix":
-        sock = socket.socket(socket.AF_UNIX)
-        sock.bind(str(tmp_path / "s"))
-    else:
-        sock = socket.socket()
-        sock.bind(("127.0.0.1", 0))
-    address = sock.getsockname()
-    clients: list[socket.socket] = []
-
-    def connect() -> socket.socket:
-        client = socket.socket(sock_family)
-        client.settimeout(10)
-        client.connect(address)
-        clients.append(client)
-        return client
-
-    sock_family = sock.family
-    yield sock, connect
-    sock.close()
-    for client in clients:
-        client.close()
-
-
-@pytest.fixture
-def Accepted(Probe: Any) -> Any:
-    class Accepted(Probe):  # type: ignore[misc,valid-type]
-        def __init__(self) -> None:
-            super().__init__()
-            made.append(self)
-
-        def data(self, data: bytes) -> None:
-            super().data(data)
-            self.write(data.upper())
-
-        def eof(self) -> None:
-            super().eof()
-            self.close()
-
-    made: list[Any] = []
-    Accepted.made = made
-    return Accepted
-
-
-def test_listen(loop: Any, bound: Any, Accepted: Any, stream_probe: Any) -> None:
-    sock, connect = bound
-    listener = stream_probe.listen(loop, sock.detach(), Accepted)
-    clients = [connect() for _ in range(20)]
-    for i, client in enumerate(clients):
-        client.send(b"hello %d" % i)
-    run_until(loop, lambda: sum(bool(s.got) for s in Accepted.made) == 20)
-    for i, client in enumerate(clients):
-        assert client.recv(100) == b"HELLO %d" % i
-        client.close()
-    run_until(loop, lambda: all(s.gone for s in Accepted.made))
-    stream_probe.listener(listener, "close")
-    with pytest.raises(OSError):
-        connect()
-
-
-def test_accepted_sockets_inherit_nodelay(
-    loop: Any, bound: Any, Accepted: Any, stream_probe: Any
-) -> None:
-    sock, connect = bound
-    family = sock.family
-    stream_probe.listen(loop, sock.detach(), Accepted)
-    client = connect()
-    run_until(loop, lambda: len(Accepted.made) == 1)
-    assert not os.get_blocking(Accepted.made[0].fileno())
-    with socket.socket(fileno=os.dup(Accepted.made[0].fileno())) as accepted:
-        if family == socket.AF_INET:  # a unix socket has no such option
-            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
-    client.close()
-
-
-def test_listener_pause_and_resume(
-    loop: Any, bound: Any, Accepted: Any, stream_probe: Any
-) -> None:
-    sock, connect = bound
-    listener = stream_probe.listen(loop, sock.detach(), Accepted)
-    stream_probe.listener(listener, "pause")
-    stream_probe.listener(listener, "pause")
-    client = connect()  # into the kernel's queue
-    client.send(b"early")
-    turns(loop)
-    assert Accepted.made == []
-    assert stream_probe.listener(listener, "resume") == 0
-    run_until(loop, lambda: len(Accepted.made) == 1 and Accepted.made[0].got == b"early")
-
-
-def test_listener_closed_inside_accept(
-    loop: Any, bound: Any, Accepted: Any, stream_probe: Any
-) -> None:
-    sock, connect = bound
-
-    def accept() -> Any:
-        stream_probe.listener(listener, "close")
-        return Accepted()
-
-    listener = stream_probe.listen(loop, sock.detach(), accept)
-    clients = [connect() for _ in range(3)]
-    clients[0].send(b"x")
-    run_until(loop, lambda: bool(Accepted.made and Accepted.made[0].got))
-    turns(loop)
-    assert len(Accepted.made) == 1
-
-
-@pytest.mark.parametrize("how", ["none", "abort", "raise"])
-def test_connections_that_are_not_taken(
-    loop: Any, bound: Any, stream_probe: Any, how: str
-) -> None:
-    sock, connect = bound
-
-    def accept() -> Any:
-        if how == "raise":
-            raise ZeroDivisionError
-        return None if how == "none" else -errno.ECONNRESET
-
-    stream_probe.listen(loop, sock.detach(), accept)
-    client = connect()
-    turns(loop, 5)
-    try:
-        assert client.recv(10) == b""
-    except ConnectionResetError:
-        pass
-    assert [type(e["exception"]) for e in loop.errors] == (
-        [ZeroDivisionError] if how == "raise" else []
-    )
-    loop.errors.clear()
-
-
-def test_the_stream_is_usable_inside_accept(
-    loop: Any, bound: Any, Accepted: Any, stream_probe: Any
-) -> None:
-    class Greets(Accepted):  # type: ignore[misc,valid-type]
-        def accepted(self) -> None:
-            self.write(b"welcome")
-            self.read_pause()
-            self.read_resume()
-
-    class Refuses(Accepted):  # type: ignore[misc,valid-type]
-        def accepted(self) -> None:
-            self.write(b"busy")
-            self.close()
-
-    kinds = [Greets, Refuses]
-    sock, connect = bound
-    stream_probe.listen(loop, sock.detach(), lambda: kinds.pop(0)())
-    first, second = connect(), connect()
-    run_until(loop, lambda: len(Accepted.made) == 2 and Accepted.made[1].gone)
-    assert first.recv(100) == b"welcome"
-    assert read_all(second) == b"busy"
-    first.send(b"x")
-    run_until(loop, lambda: Accepted.made[0].got == b"x")
-
-
-def test_out_of_descriptors(loop: Any, bound: Any, Accepted: Any, stream_probe: Any) -> None:
-    """The listener rests, says so once, and loses nobody (test_system_calls: it does not spin)."""
-    sock, connect = bound
-    stream_probe.listen(loop, sock.detach(), Accepted)
-    clients = [connect() for _ in range(3)]
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    used = max(int(name) for name in os.listdir("/dev/fd"))
-    resource.setrlimit(resource.RLIMIT_NOFILE, (used, hard))
-    held = []
-    try:
-        try:
-            while True:
-                held.append(os.dup(0))
-        except OSError as error:
-            assert error.errno == errno.EMFILE
-        run_until(loop, lambda: bool(loop.errors))
-        loop.call_later(0.5, loop.stop)
-        loop.run_forever()
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-        for fd in held:
-            os.close(fd)
-    assert Accepted.made == []
-    assert [error["exception"].errno for error in loop.errors] == [errno.EMFILE]
-    loop.errors.clear()
-    for client in clients:
-        client.send(b"still here")
-    run_until(loop, lambda: sum(bool(s.got) for s in Accepted.made) == 3)
-
-
-def test_listen_on_nonsense(loop: Any, Accepted: Any, stream_probe: Any) -> None:
-    with open(__file__, "rb") as file, pytest.raises(OSError):
-        stream_probe.listen(loop, file.fileno(), Accepted)
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock, pytest.raises(OSError):
-        stream_probe.listen(loop, sock.fileno(), Accepted)
-    with pytest.raises(TypeError, match="Loop is needed, not object"):
-        stream_probe.listen(object(), 0, Accepted)
-
-
-# ---- many ----------------------------------------------------------------------------------------
-
-
-def test_a_thousand_connections(loop: Any, bound: Any, Accepted: Any, stream_probe: Any) -> None:
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = 1000
-    if hard != resource.RLIM_INFINITY and hard < 2 * wanted + 100:
-        wanted = (hard - 100) // 2
-    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 2 * wanted + 100), hard))
-    try:
-        sock, connect = bound
-        stream_probe.listen(loop, sock.detach(), Accepted, 1024)
-        clients = []
-        for i in range(wanted):
-            clients.append(connect())
-            clients[-1].send(b"%d" % i)
-            if i % 50 == 49:
-                turns(loop)
-        run_until(loop, lambda: sum(bool(s.got) for s in Accepted.made) == wanted)
-        for i, client in enumerate(clients):
-            assert client.recv(100) == b"%d" % i
-            client.close()
-        run_until(loop, lambda: all(s.gone for s in Accepted.made))
-        assert len(Accepted.made) == wanted
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-
-
-def test_ends_at_random_moments(loop: Any, bound: Any, Accepted: Any, stream_probe: Any) -> None:
-    """Both sides leave in the middle of things; each stream is told of its end once."""
-    source = random.Random(3)
-
-    class Restless(Accepted):  # type: ignore[misc,valid-type]
-        def data(self, data: bytes) -> None:
-            super().data(data * source.choice([1, 50]))
-            match source.randrange(8):
-                case 0:
-                    self.abort(-errno.ECONNRESET)
-                case 1:
-                    self.close()
-                case 2:
-                    self.shutdown()
-                case 3:
-                    self.read_pause()
-                    loop.call_later(0.001, self.read_resume)
-
-        def drain(self) -> None:
-            super().drain()
-            if source.randrange(2):
-                self.abort()
-
-    sock, connect = bound
-    stream_probe.listen(loop, sock.detach(), Restless)
-    for _ in range(300):
-        client = connect()
-        turns(loop, 1)
-        client.setblocking(False)
-        for _ in range(source.randrange(6)):
-            try:
-                client.send(source.randbytes(source.choice([1, 1000, 60_000])))
-                if source.randrange(2):
-                    client.recv(source.choice([10, 100_000]))
-            except OSError:
-                pass
-            if source.randrange(2):
-                turns(loop, 1)
-        if sock.family != socket.AF_UNIX and source.randrange(2):
-            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        client.close()
-    run_until(loop, lambda: all(s.gone for s in Accepted.made))
-    for stream in Accepted.made:
-        assert sum(type(call) is tuple for call in stream.calls) == 1
-
-
-def test_streams_are_freed(loop: Any, opened: Any) -> None:
+def test_streams_are_freed(loop: Any, opened: Any, run_until: Any) -> None:
     stream, peer = opened()
     references = sys.getrefcount(stream)
     stream.close()
-    run_until(loop, lambda: stream.gone)
+    run_until(lambda: stream.gone)
     assert sys.getrefcount(stream) == references - 1  # the loop's is gone
-    del stream
-    gc.collect()
     assert peer.recv(1) == b""

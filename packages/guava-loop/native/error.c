@@ -1,5 +1,5 @@
-/* error.c: the one place where libuv's codes become exceptions, and the one way by which exceptions
- * leave a callback. */
+/* error.c: the one place where libuv's codes become exceptions, and the one way by which
+ * exceptions leave a callback. */
 #include <Python.h>
 #include <errno.h>
 
@@ -118,8 +118,7 @@ gl_handle_error(gl_loop *loop, PyObject *object)
     PyObject *message = NULL, *source = NULL;
     PyObject *args = PyObject_GetAttrString(object, "_args");
     if (args != NULL) {
-        source =
-            gl_describe_callback(loop, handle->callback ? handle->callback : Py_None, args);
+        source = gl_describe_callback(loop, handle->callback ? handle->callback : Py_None, args);
     }
     if (source != NULL) {
         message = PyUnicode_FromFormat("Exception in callback %S", source);

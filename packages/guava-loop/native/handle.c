@@ -1,6 +1,7 @@
-/* handle.c: Handle and TimerHandle, asyncio's classes of these names as C objects. They are separate
- * from the queues that hold them, because a user may keep one long after it ran. One argument,
- * by far the commonest number (a future calls its callbacks so), is kept without a tuple. */
+/* handle.c: Handle and TimerHandle, asyncio's classes of these names as C objects. They are
+ * separate from the queues that hold them, because a user may keep one long after it ran. One
+ * argument, by far the commonest number (a future calls its callbacks so), is kept without a
+ * tuple. */
 #include <Python.h>
 #include <structmember.h>
 
@@ -153,8 +154,8 @@ handle_call(gl_handle *self)
     if (PyContext_Enter(context) == 0) {
         if (self->nargs == 1) {
             PyObject *stack[2] = {NULL, args};
-            result = PyObject_Vectorcall(callback, stack + 1, 1 | PY_VECTORCALL_ARGUMENTS_OFFSET,
-                                         NULL);
+            result =
+                PyObject_Vectorcall(callback, stack + 1, 1 | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
         } else if (args == NULL) {
             result = PyObject_CallNoArgs(callback);
         } else {
@@ -484,8 +485,7 @@ static PyType_Spec timer_spec = {
 int
 gl_handle_register(PyObject *module, gl_state *state)
 {
-    state->handle_type =
-        (PyTypeObject *)PyType_FromModuleAndSpec(module, &handle_spec, NULL);
+    state->handle_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &handle_spec, NULL);
     if (state->handle_type == NULL || PyModule_AddType(module, state->handle_type) < 0) {
         return -1;
     }

@@ -6,8 +6,7 @@
 #include "loop.h"
 
 typedef struct {
-    PyObject_HEAD
-    gl_loop *loop;
+    PyObject_HEAD gl_loop *loop;
     PyObject *callback; /* NULL once cancelled */
     PyObject *args;     /* of one argument: itself; else a tuple, or NULL for none */
     PyObject *context;

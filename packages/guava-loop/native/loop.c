@@ -1,6 +1,7 @@
 /* loop.c: the type Core, the native half of guava_loop.Loop. It goes before
- * asyncio.SelectorEventLoop among Loop's bases, so that what is here replaces the standard library's
- * Python, attribute by attribute (tests/test_stdlib_contract.py names them); all else is inherited. */
+ * asyncio.SelectorEventLoop among Loop's bases, so that what is here replaces the standard
+ * library's Python, attribute by attribute (tests/test_stdlib_contract.py names them); all else is
+ * inherited. */
 #include <Python.h>
 #include <structmember.h>
 
@@ -198,21 +199,21 @@ set_queue(gl_loop *Py_UNUSED(self), PyObject *Py_UNUSED(value), void *Py_UNUSED(
 
 static PyMethodDef core_methods[] = {
     {"call_soon", FAST(gl_core_call_soon), METH_FASTCALL | METH_KEYWORDS,
-     PyDoc_STR("call_soon(callback, *args, context=None)\n--\n\n"
+     PyDoc_STR("call_soon($self, callback, *args, context=None)\n--\n\n"
                "Run the callback in the next turn of the loop. Returns a Handle.")},
     {"call_soon_threadsafe", FAST(gl_core_call_soon_threadsafe), METH_FASTCALL | METH_KEYWORDS,
-     PyDoc_STR("call_soon_threadsafe(callback, *args, context=None)\n--\n\n"
+     PyDoc_STR("call_soon_threadsafe($self, callback, *args, context=None)\n--\n\n"
                "As call_soon(), from any thread or signal handler.")},
     {"call_later", FAST(gl_core_call_later), METH_FASTCALL | METH_KEYWORDS,
-     PyDoc_STR("call_later(delay, callback, *args, context=None)\n--\n\n"
+     PyDoc_STR("call_later($self, delay, callback, *args, context=None)\n--\n\n"
                "Run the callback after `delay` seconds. Returns a TimerHandle.")},
     {"call_at", FAST(gl_core_call_at), METH_FASTCALL | METH_KEYWORDS,
-     PyDoc_STR("call_at(when, callback, *args, context=None)\n--\n\n"
+     PyDoc_STR("call_at($self, when, callback, *args, context=None)\n--\n\n"
                "Run the callback when time() is `when` seconds. Returns a TimerHandle.")},
     {"time", (PyCFunction)core_time, METH_NOARGS,
-     PyDoc_STR("time()\n--\n\nSeconds on time.monotonic()'s clock.")},
+     PyDoc_STR("time($self, /)\n--\n\nSeconds on time.monotonic()'s clock.")},
     {"stop", (PyCFunction)core_stop, METH_NOARGS,
-     PyDoc_STR("stop()\n--\n\nEnd run_forever() after the present turn.")},
+     PyDoc_STR("stop($self, /)\n--\n\nEnd run_forever() after the present turn.")},
     {"_run_once", (PyCFunction)core_run_once, METH_NOARGS, NULL},
     {"_write_to_self", (PyCFunction)core_write_to_self, METH_NOARGS, NULL},
     {"_add_callback", (PyCFunction)gl_core_add_callback, METH_O, NULL},
@@ -258,8 +259,8 @@ static PyType_Slot core_slots[] = {
 static PyType_Spec core_spec = {
     .name = "guava_loop._core.Core",
     .basicsize = sizeof(gl_loop),
-    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_BASETYPE |
-             Py_TPFLAGS_IMMUTABLETYPE,
+    .flags =
+        Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_IMMUTABLETYPE,
     .slots = core_slots,
 };
 

@@ -34,7 +34,7 @@ typedef struct gl_poller gl_poller;
 
 /* What belongs to the module: types and names. Reached from a loop as loop->state. */
 typedef struct {
-    unsigned forks;                       /* how many forks this process descends by */
+    unsigned forks; /* how many forks this process descends by */
     PyTypeObject *core_type;
     PyTypeObject *handle_type;
     PyTypeObject *timer_type;
@@ -73,8 +73,7 @@ typedef struct {
 } gl_heap;
 
 struct guava_loop {
-    PyObject_HEAD
-    gl_state *state;
+    PyObject_HEAD gl_state *state;
     uv_loop_t uv;
     uv_prepare_t prepare;
     uv_check_t check;
@@ -82,7 +81,7 @@ struct guava_loop {
     uv_timer_t timer;
     uv_async_t wakeup;
 
-    PyThreadState *ts; /* the thread's state while it is detached, else NULL */
+    PyThreadState *ts;    /* the thread's state while it is detached, else NULL */
     unsigned long thread; /* the thread that runs the loop; 0 while it does not run */
     unsigned forks;       /* state->forks when libuv's loop was made, or made anew */
     bool uv_ready;        /* uv_loop_init() was done and not undone */

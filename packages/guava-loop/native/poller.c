@@ -1,10 +1,12 @@
 /* poller.c: add_reader(), add_writer() and their removal, one uv_poll_t for a descriptor. Separate
- * from streams, which the loop owns: these descriptors are the user's, who may do anything to them.
+ * from streams, which the loop owns: these descriptors are the user's, who may do anything to
+ * them.
  *
  * libuv aborts the process when epoll_ctl() fails on a watcher that it starts (a descriptor that
- * was closed after add_reader() and before the poll, say). So a change of interest waits until just
- * before the poll, and the descriptor is looked at again there. A removal of the last interest
- * is done at once, because the user may close the descriptor and get the same number back. */
+ * was closed after add_reader() and before the poll, say). So a change of interest waits until
+ * just before the poll, and the descriptor is looked at again there. A removal of the last
+ * interest is done at once, because the user may close the descriptor and get the same number
+ * back. */
 #include <Python.h>
 #include <errno.h>
 #include <fcntl.h>

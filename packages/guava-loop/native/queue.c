@@ -1,10 +1,9 @@
-/* queue.c: asyncio's _ready and _scheduled, which BaseEventLoop reads and clears, as windows on the
- * ready ring and the timers. */
+/* queue.c: asyncio's _ready and _scheduled, which BaseEventLoop reads and clears, as windows on
+ * the ready ring and the timers. */
 #include "handle.h"
 
 typedef struct {
-    PyObject_HEAD
-    gl_loop *loop;
+    PyObject_HEAD gl_loop *loop;
     bool timers;
 } gl_queue;
 

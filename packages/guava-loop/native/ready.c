@@ -1,5 +1,6 @@
 /* ready.c: the queue of callbacks that run in the next turn. It keeps asyncio's promise: what is
- * queued when a turn begins is run in it, in order; what these callbacks add waits for the next. */
+ * queued when a turn begins is run in it, in order; what these callbacks add waits for the next.
+ */
 #include "handle.h"
 
 static int

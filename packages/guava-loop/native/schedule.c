@@ -1,31 +1,74 @@
-/* schedule.c: call_soon(), call_later() and their kin, the methods that fill the loop's queues. They
- * are the most called functions of any asyncio program: the argument parsing is by hand. */
+/* schedule.c: call_soon(), call_later() and their kin, the methods that fill the loop's queues.
+ * They are the most called functions of any asyncio program: the argument parsing is by hand. */
 #include <Python.h>
 #include <math.h>
 
 #include "handle.h"
 #include "schedule.h"
 
-/* The `context` among the keywords, NULL without one. 0, or -1 with TypeError set. */
+/* A call, taken apart: the arguments that the method names, those for the callback, the context.
+ */
+typedef struct {
+    PyObject *fixed[2]; /* callback; or time and callback */
+    PyObject *const *rest;
+    Py_ssize_t nrest;
+    PyObject *context; /* or NULL */
+} call_args;
+
+static const char *const SOON[] = {"callback", NULL};
+static const char *const LATER[] = {"delay", "callback", NULL};
+static const char *const AT[] = {"when", "callback", NULL};
+
+/* 0, or -1 with TypeError set. */
 static int
-parse_context(gl_loop *loop, const char *method, PyObject *const *values, PyObject *kwnames,
-              PyObject **context)
+take_keyword(gl_loop *loop, const char *method, const char *const *names, PyObject *name,
+             PyObject *value, call_args *call)
 {
-    *context = NULL;
-    if (kwnames == NULL) {
+    if (name == loop->state->str_context ||
+        PyUnicode_CompareWithASCIIString(name, "context") == 0) {
+        call->context = value;
         return 0;
     }
-    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(kwnames); i++) {
-        PyObject *name = PyTuple_GET_ITEM(kwnames, i);
-        if (name != loop->state->str_context &&
-            PyUnicode_Compare(name, loop->state->str_context) != 0) {
-            if (!PyErr_Occurred()) {
-                PyErr_Format(PyExc_TypeError, "%s() got an unexpected keyword argument '%U'",
-                             method, name);
+    for (int i = 0; names[i] != NULL; i++) {
+        if (PyUnicode_CompareWithASCIIString(name, names[i]) == 0) {
+            if (call->fixed[i] != NULL) {
+                PyErr_Format(PyExc_TypeError, "%s() got multiple values for argument '%s'", method,
+                             names[i]);
+                return -1;
             }
+            call->fixed[i] = value;
+            return 0;
+        }
+    }
+    PyErr_Format(PyExc_TypeError, "%s() got an unexpected keyword argument '%U'", method, name);
+    return -1;
+}
+
+static int
+parse(gl_loop *loop, const char *method, const char *const *names, PyObject *const *args,
+      Py_ssize_t nargs, PyObject *kwnames, call_args *call)
+{
+    Py_ssize_t n = 0;
+    *call = (call_args){.rest = NULL};
+    while (names[n] != NULL && n < nargs) {
+        call->fixed[n] = args[n];
+        n++;
+    }
+    call->rest = args + n;
+    call->nrest = nargs - n;
+    if (kwnames != NULL) {
+        for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(kwnames); i++) {
+            if (take_keyword(loop, method, names, PyTuple_GET_ITEM(kwnames, i), args[nargs + i],
+                             call) < 0) {
+                return -1;
+            }
+        }
+    }
+    for (n = 0; names[n] != NULL; n++) {
+        if (call->fixed[n] == NULL) {
+            PyErr_Format(PyExc_TypeError, "%s() missing required argument '%s'", method, names[n]);
             return -1;
         }
-        *context = values[i];
     }
     return 0;
 }
@@ -51,21 +94,14 @@ static gl_handle *
 schedule(gl_loop *loop, const char *method, PyObject *const *args, Py_ssize_t nargs,
          PyObject *kwnames, bool any_thread)
 {
-    PyObject *context;
-    if (gl_check_closed(loop) < 0) {
+    call_args call;
+    if (gl_check_closed(loop) < 0 || parse(loop, method, SOON, args, nargs, kwnames, &call) < 0) {
         return NULL;
     }
-    if (nargs < 1) {
-        PyErr_Format(PyExc_TypeError, "%s() needs a callback", method);
+    if (loop->debug && debug_check(loop, method, call.fixed[0], any_thread) < 0) {
         return NULL;
     }
-    if (parse_context(loop, method, args + nargs, kwnames, &context) < 0) {
-        return NULL;
-    }
-    if (loop->debug && debug_check(loop, method, args[0], any_thread) < 0) {
-        return NULL;
-    }
-    return gl_handle_new(loop, args[0], args + 1, nargs - 1, context);
+    return gl_handle_new(loop, call.fixed[0], call.rest, call.nrest, call.context);
 }
 
 PyObject *
@@ -101,25 +137,22 @@ gl_core_call_soon_threadsafe(gl_loop *loop, PyObject *const *args, Py_ssize_t na
     return (PyObject *)handle;
 }
 
-/* `time` is the deadline, or with `relative` the delay. */
+/* The first argument is the deadline, or with `relative` the delay. */
 static PyObject *
 schedule_timer(gl_loop *loop, const char *method, PyObject *const *args, Py_ssize_t nargs,
                PyObject *kwnames, bool relative)
 {
-    PyObject *context;
-    if (gl_check_closed(loop) < 0) {
+    call_args call;
+    if (gl_check_closed(loop) < 0 ||
+        parse(loop, method, relative ? LATER : AT, args, nargs, kwnames, &call) < 0) {
         return NULL;
     }
-    if (nargs < 2) {
-        PyErr_Format(PyExc_TypeError, "%s() needs a time and a callback", method);
-        return NULL;
-    }
-    if (args[0] == Py_None) {
+    if (call.fixed[0] == Py_None) {
         PyErr_SetString(PyExc_TypeError,
                         relative ? "delay must not be None" : "when cannot be None");
         return NULL;
     }
-    double when = PyFloat_AsDouble(args[0]);
+    double when = PyFloat_AsDouble(call.fixed[0]);
     if (when == -1.0 && PyErr_Occurred()) {
         return NULL;
     }
@@ -127,16 +160,13 @@ schedule_timer(gl_loop *loop, const char *method, PyObject *const *args, Py_ssiz
         PyErr_SetString(PyExc_ValueError, "Invalid value NaN (not a number)");
         return NULL;
     }
-    if (parse_context(loop, method, args + nargs, kwnames, &context) < 0) {
-        return NULL;
-    }
-    if (loop->debug && debug_check(loop, method, args[1], false) < 0) {
+    if (loop->debug && debug_check(loop, method, call.fixed[1], false) < 0) {
         return NULL;
     }
     if (relative) {
         when += gl_time();
     }
-    gl_timer *timer = gl_timer_new(loop, when, args[1], args + 2, nargs - 2, context);
+    gl_timer *timer = gl_timer_new(loop, when, call.fixed[1], call.rest, call.nrest, call.context);
     if (timer != NULL && gl_timers_add(loop, timer) < 0) {
         Py_CLEAR(timer);
     }

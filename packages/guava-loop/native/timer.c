@@ -156,8 +156,8 @@ gl_timers_arm(gl_loop *loop)
         return;
     }
     double when = loop->timers.items[0].when;
-    /* A timer that ends the poll too early costs one idle turn; to set it back for every timer that
-     * is cancelled would cost more. */
+    /* A timer that ends the poll too early costs one idle turn; to set it back for every timer
+     * that is cancelled would cost more. */
     if (loop->timer_armed && loop->timer_when <= when) {
         return;
     }

@@ -122,15 +122,15 @@ gl_stop(gl_loop *loop)
 }
 
 /* What uv_loop_init() opens: a poll object, a pipe, an event, and for the first loop of a process
- * one more pipe. If there are not so many, it leaks the first of them or aborts the process. 0 or a
- * negative errno. */
+ * one more pipe. If there are not so many, it leaks the first of them or aborts the process. 0 or
+ * a negative errno. */
 static int
 check_descriptors(void)
 {
     int fds[6], n = 0, error = 0;
     while (n < 6) {
-        fds[n] = n == 0 ? open("/dev/null", O_RDONLY | O_CLOEXEC)
-                        : fcntl(fds[0], F_DUPFD_CLOEXEC, 0);
+        fds[n] =
+            n == 0 ? open("/dev/null", O_RDONLY | O_CLOEXEC) : fcntl(fds[0], F_DUPFD_CLOEXEC, 0);
         if (fds[n] < 0) {
             error = -errno;
             break;

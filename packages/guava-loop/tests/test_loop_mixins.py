@@ -10,7 +10,7 @@ import pytest
 
 RUNNER = Path(__file__).parent / "conformance" / "on_guava.py"
 
-# Each of these classes is one of test.test_asyncio's mixins with a loop: ours, in place of asyncio's.
+# Each of these classes is one of test.test_asyncio's mixins with a loop, which will be ours.
 CLASSES = [
     "test_events.SelectEventLoopTests",
     "test_sock_lowlevel.SelectEventLoopTests",

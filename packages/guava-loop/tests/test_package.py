@@ -7,9 +7,8 @@ import sys
 import textwrap
 from pathlib import Path
 
-import pytest
-
 import guava_loop
+import pytest
 
 
 def test_every_name_is_there():

@@ -9,9 +9,8 @@ import sys
 import textwrap
 from collections.abc import Iterator
 
-import pytest
-
 import guava_loop
+import pytest
 
 
 @pytest.fixture(params=[guava_loop.new_event_loop, asyncio.SelectorEventLoop])
@@ -61,7 +60,7 @@ def test_a_reader_is_called_as_long_as_there_is_something(any_loop, pair):
 
 
 def test_a_writer_is_called_as_long_as_there_is_room(any_loop, pair):
-    left, right = pair
+    left, _ = pair
     seen = []
     any_loop.add_writer(left.fileno(), seen.append, 1)
     turns(any_loop, 3)
@@ -146,7 +145,7 @@ def test_of_two_that_are_ready_the_first_removes_the_second(any_loop):
 
 
 def test_a_number_that_comes_back_is_another_file(any_loop):
-    """The kernel gives the lowest free number, so a new socket often has that of the one before."""
+    """The kernel gives the lowest free number, so a new socket has that of the one before."""
     seen = []
     for round_ in range(20):
         left, right = socket.socketpair()
@@ -266,7 +265,7 @@ def test_a_descriptor_closed_under_the_loop_does_not_end_the_process():
 def test_asyncio_finds_what_is_watched(ours, pair):
     import selectors
 
-    left, right = pair
+    left, _ = pair
     selector = ours._selector
     with pytest.raises(KeyError):
         selector.get_key(left)

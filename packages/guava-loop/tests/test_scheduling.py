@@ -9,9 +9,8 @@ import threading
 import weakref
 from collections.abc import Callable, Iterator
 
-import pytest
-
 import guava_loop
+import pytest
 
 VARIABLE: contextvars.ContextVar[int] = contextvars.ContextVar("VARIABLE", default=0)
 
@@ -134,6 +133,23 @@ def test_a_context_can_be_given(any_loop):
     if sys.version_info >= (3, 12):
         assert any_loop.call_soon(print, context=context).get_context() is context
         any_loop._ready.clear()
+
+
+def test_arguments_by_keyword(any_loop):
+    seen = []
+    any_loop.call_soon(callback=lambda: seen.append("soon"))
+    any_loop.call_soon_threadsafe(callback=lambda: seen.append("threadsafe"), context=None)
+    any_loop.call_later(delay=-2, callback=lambda: seen.append("later"))
+    any_loop.call_later(-1, callback=lambda: seen.append("half"))
+    any_loop.call_at(callback=any_loop.stop, when=any_loop.time())
+    any_loop.run_forever()
+    assert seen == ["soon", "threadsafe", "later", "half"]
+    with pytest.raises(TypeError, match="multiple values"):
+        any_loop.call_later(1, print, callback=print)
+    with pytest.raises(TypeError, match="multiple values"):
+        any_loop.call_soon(print, callback=print)
+    with pytest.raises(TypeError, match="callback"):
+        any_loop.call_later(delay=1)
 
 
 def test_wrong_calls(any_loop):

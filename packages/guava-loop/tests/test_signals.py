@@ -8,9 +8,8 @@ import sys
 import textwrap
 import threading
 
-import pytest
-
 import guava_loop
+import pytest
 
 
 def run(program: str) -> str:

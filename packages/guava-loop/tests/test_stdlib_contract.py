@@ -14,9 +14,8 @@ import textwrap
 from asyncio import base_events, events, format_helpers, selector_events, unix_events
 from types import FunctionType
 
-import pytest
-
 import guava_loop
+import pytest
 from guava_loop._core import Core
 
 # Methods of asyncio's that Core replaces, with who calls them.

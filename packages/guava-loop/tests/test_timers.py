@@ -1,4 +1,4 @@
-"""call_later() and call_at(): order, accuracy in the one direction that can be promised, removal."""
+"""call_later() and call_at(): order, never too early, removal."""
 
 import asyncio
 import gc
@@ -7,9 +7,8 @@ import random
 import weakref
 from collections.abc import Iterator
 
-import pytest
-
 import guava_loop
+import pytest
 
 
 @pytest.fixture(params=[guava_loop.new_event_loop, asyncio.SelectorEventLoop])

@@ -57,7 +57,7 @@ def calls(body: str, folder: Path, set_up: str = "") -> collections.Counter[str]
             name = call.partition("(")[0]
             counted["poll" if name in ("epoll_wait", "epoll_pwait", "epoll_pwait2") else name] += 1
     assert marks == 3
-    # Of the start and end of a run (signal wake-up, 3.11's running loop), and memory: not of a turn.
+    # Of the start and end of a run (signals, 3.11's running loop), and memory: not of a turn.
     for other in ("fstat", "newfstatat", "fcntl", "getpid", "brk", "mmap", "munmap", "futex"):
         counted.pop(other, None)
     return counted

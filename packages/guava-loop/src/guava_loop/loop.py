@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Callable, Coroutine
+import socket
+from collections.abc import Coroutine
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ._core import Core, _note_fork
 from .selector import Selector
@@ -27,6 +28,13 @@ class Loop(Core, asyncio.SelectorEventLoop):
     Raises:
         OSError: no descriptors are left for the loop's own use (it needs about six).
     """
+
+    if TYPE_CHECKING:  # inherited, and not in typeshed
+        _csock: socket.socket
+        _signal_handlers: dict[int, asyncio.Handle]
+
+        def _check_closed(self) -> None: ...
+        def _check_running(self) -> None: ...
 
     def __init__(self) -> None:
         selector = Selector()

@@ -1,5 +1,5 @@
-"""These take minutes, so they are collected only when they are asked for by name:
-pytest packages/guava-loop/tests/conformance. The loop mixins alone are in ../test_loop_mixins.py."""
+"""These take minutes, so they are collected only when they are asked for by name, as in
+pytest packages/guava-loop/tests/conformance. ../test_loop_mixins.py is their short form."""
 
 from pathlib import Path
 

@@ -2,8 +2,8 @@
 
     python on_guava.py test_streams test_ssl
 
-Ends with one line of JSON: how many tests were run, how many loops of ours they made, and the ids of
-what failed, with their tracebacks. A program of its own, because the loop is put into asyncio's
+Ends with one line of JSON: how many tests were run, how many loops of ours they made, and the ids
+of what failed, with their tracebacks. A program of its own, because the loop is put into asyncio's
 namespace, and because these tests count threads and child processes.
 """
 
@@ -14,7 +14,6 @@ import unittest
 from asyncio import unix_events
 
 import exclusions
-
 import guava_loop
 
 

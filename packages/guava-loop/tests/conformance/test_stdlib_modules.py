@@ -20,7 +20,7 @@ finally:
 if importlib.util.find_spec("test.test_asyncio") is None:
     pytest.skip("this Python was installed without test.test_asyncio", allow_module_level=True)
 
-import test.test_asyncio
+import test.test_asyncio  # noqa: E402
 
 MODULES = sorted(
     module.name

@@ -3,6 +3,8 @@
 import asyncio
 import os
 import shutil
+import signal
+import socket
 import subprocess
 import sys
 
@@ -198,11 +200,13 @@ def test_a_client_that_reads_nothing_stops_its_own_requests(whole):
 
 
 WRITES = """
-import socket, subprocess, sys
+import os, sys
 import guava_http
 
 def serve(handler):
-    guava_http.serve(handler, port=0, started=lambda s: print(s.port, flush=True))
+    def started(server):
+        print(os.getpid(), server.port, flush=True)
+    guava_http.serve(handler, port=0, started=started)
 
 async def coroutine(request):
     return guava_http.Response("x", headers={"X-Name": "value"})
@@ -215,19 +219,18 @@ serve({"def": lambda request: "x", "async": coroutine}[sys.argv[1]])
 @pytest.mark.skipif("GUAVA_SANITIZED" in os.environ, reason="the sanitizers write, too")
 @pytest.mark.parametrize("kind", ["def", "async"])
 def test_pipelined_answers_leave_in_one_write(tmp_path, kind):
-    import socket
-
     log = tmp_path / "log"
     command = ["strace", "-f", "-e", "trace=network,write,writev", "-o", str(log)]
     with subprocess.Popen(
         [*command, sys.executable, "-c", WRITES, kind], stdout=subprocess.PIPE, text=True
     ) as process:
-        with socket.create_connection(("127.0.0.1", int(process.stdout.readline()))) as sock:
+        pid, port = map(int, process.stdout.readline().split())
+        with socket.create_connection(("127.0.0.1", port)) as sock:
             sock.sendall(requests(16))
             data = b""
             while data.count(b"HTTP/1.1 200 OK") < 16:
                 data += sock.recv(1 << 16)
-        process.terminate()
+        os.kill(pid, signal.SIGTERM)  # strace does not pass it on
         process.wait(timeout=30)
     sent = [line for line in log.read_text().splitlines() if "HTTP/1.1 200 OK" in line]
     assert len(sent) == 1, sent

@@ -194,11 +194,11 @@ cancel_yielded(shim_object *self, PyObject *exc)
         PyErr_Clear();
         return 0;
     }
-    PyObject *message = NULL, *names = NULL, *answer = NULL;
+    PyObject *answer = NULL;
     int result = -1;
     PyObject *args = PyExceptionInstance_Check(exc) ? ((PyBaseExceptionObject *)exc)->args : NULL;
-    message = args && PyTuple_GET_SIZE(args) > 0 ? PyTuple_GET_ITEM(args, 0) : Py_None;
-    names = PyTuple_Pack(1, self->io->str_msg);
+    PyObject *message = args && PyTuple_GET_SIZE(args) > 0 ? PyTuple_GET_ITEM(args, 0) : Py_None;
+    PyObject *names = PyTuple_Pack(1, self->io->str_msg);
     if (names) {
         answer = PyObject_Vectorcall(cancel, &message, 0, names);
     }

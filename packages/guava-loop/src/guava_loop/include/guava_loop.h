@@ -11,11 +11,15 @@
  *  3. Ownership. The loop owns the socket. A stream's memory is counted: creating one gives it to
  *     the loop, ref() and unref() are for consumers that keep a pointer after closed(). closed()
  *     comes exactly once and last; it is the only place where a consumer lets go of its `user`.
- *     After close() or abort() no callback comes but closed().
+ *     After close() or abort() no callback comes but closed(), and before it release() and done()
+ *     of what was queued.
  *  4. Results. An `int` of 0 or -1 with a Python exception set is a failure of Python's kind; a
  *     negative errno with no exception set is one of the network's. Never both.
  *  5. Callbacks that return int give 0, or -1 with an exception set; the loop then routes the
- *     exception through its exception handler and aborts that stream.
+ *     exception through its exception handler and aborts that stream with -ECONNABORTED. An
+ *     exception that a callback without a result leaves set is routed too.
+ *  6. The end. Loop.close() aborts the streams that are left with -ECANCELED and closes listeners
+ *     and ticks; calls that were deferred or posted are made.
  */
 #ifndef GUAVA_LOOP_H
 #define GUAVA_LOOP_H
@@ -53,16 +57,18 @@ typedef struct {
     void (*closed)(guava_stream *stream, int error);
 } guava_stream_ops;
 
-/* The `user` of a stream. Whoever provides streams begins their memory with it, so that a callback,
- * which is given only the stream, finds its own object without the table and without a call. */
+/* The `user` of a stream. Whoever provides streams begins their memory with it, so that a
+ * callback, which is given only the stream, finds its own object without the table and without a
+ * call. */
 static inline void *
 guava_stream_user(const guava_stream *stream)
 {
     return *(void *const *)stream;
 }
 
-/* A new connection. Call set_ops() on the stream here (reading starts afterwards), or abort().
- * -1 with an exception set routes the exception and aborts the stream. */
+/* A new connection. Call set_ops() on the stream here (reading starts afterwards), or abort(); one
+ * that is left alone is reset. -1 with an exception set routes the exception and aborts the
+ * stream. */
 typedef int (*guava_accept_fn)(guava_stream *stream, void *arg);
 
 typedef struct {
@@ -82,13 +88,15 @@ typedef struct {
      * once a second. The text is valid until the loop runs on. */
     const char *(*http_date)(guava_loop *loop);
     /* A coarse clock: steps of 100 ms since the loop was made, read without a system call. It
-     * moves only while a tick (on_tick) is registered. */
+     * moves with the loop's turns: one that sleeps for long needs an on_tick() to be exact. */
     uint64_t (*tick)(guava_loop *loop);
-    /* Calls fn(arg) once, after the callbacks of this turn and before the loop sleeps. */
+    /* Calls fn(arg) once, after the callbacks of this turn and before the loop sleeps. 0 or -1
+     * with an exception set: MemoryError, or RuntimeError once the loop is closed. */
     int (*defer)(guava_loop *loop, void (*fn)(void *arg), void *arg);
     /* Calls fn(arg) once on the loop's thread. The only function that any thread may call, with
-     * or without the interpreter. -ESHUTDOWN once the loop is closed, -ENOMEM. The caller sees to
-     * it that the loop object lives through the call. */
+     * or without the interpreter. Calls posted by one thread keep their order. -ESHUTDOWN once the
+     * loop is closed, -ENOMEM. The caller sees to it that the loop object lives through the call.
+     */
     int (*post)(guava_loop *loop, void (*fn)(void *arg), void *arg);
     /* Calls fn(arg) every `ms` milliseconds (rounded up to the coarse clock's step) until
      * off_tick(). *handle names the registration. It does not keep the loop from stopping. */
@@ -125,7 +133,7 @@ typedef struct {
      * follows if it has not come. */
     int (*write)(guava_stream *stream, const guava_buf *bufs, unsigned n,
                  void (*release)(void *arg), void *arg);
-    /* Bytes queued and not yet with the kernel. */
+    /* Bytes of write() that are queued and not yet with the kernel; files are not counted. */
     size_t (*queued)(guava_stream *stream);
     /* When drain() comes: armed once more than `high` bytes are queued, sent at `low` or fewer.
      * Defaults 64 KiB and 16 KiB. */

@@ -291,6 +291,16 @@ def test_what_is_not_there(browser: Browser) -> None:
         assert browser.ask(path).status in (400, 404)
 
 
+def test_errors_look_like_the_blog(browser: Browser) -> None:
+    answer = browser.ask("/nowhere")
+    assert "The Guava Blog" in answer.text and "Nothing here" in answer.text
+    assert "default-src 'self'" in answer.headers["Content-Security-Policy"]
+    Links(answer.text)
+    answer = browser.send("/post/new", title="x")
+    assert (answer.status, "reload the page" in answer.text) == (403, True)
+    assert "The Guava Blog" not in browser.ask("/api/nowhere").text
+
+
 def test_the_list_and_the_export(browser: Browser) -> None:
     assert browser.ask("/post/list").headers["Location"] == "/post"
     answer = browser.ask("/post/export")

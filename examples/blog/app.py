@@ -5,14 +5,29 @@ import logging
 from pathlib import Path
 
 import guava
+import page
 from guava.handler import Handler
+from guava.request import Request
+from guava.response import Response
 from misc import Shortcuts
 from store import store
 
 FOLDER = Path(__file__).resolve().parent
 
 
-def make_server(data: Path, host: str, port: int, debug: bool = False) -> guava.server.Server:
+class Blog(guava.server.Server):
+    """The server, with error pages in the blog's own look."""
+
+    def error_page(
+        self, req: Request, status: int, text: str | None, error: Exception | None
+    ) -> Response | str:
+        # A traceback, and what a program reads, are better as they are.
+        if error is not None or req.path.startswith("/api/"):
+            return super().error_page(req, status, text, error)
+        return page.error_page(req, status, text)
+
+
+def make_server(data: Path, host: str, port: int, debug: bool = False) -> Blog:
     """The whole application: four routers over one store of posts and one of sessions.
 
     Args:
@@ -25,7 +40,7 @@ def make_server(data: Path, host: str, port: int, debug: bool = False) -> guava.
     sessions = guava.session.SessionStore(type=guava.session.File, directory=data / "sessions")
     about = Handler(module="misc", controller="MiscController", action="about")
 
-    server = guava.server.Server(ip=host, port=port, debug=debug, auto_reload=debug)
+    server = Blog(ip=host, port=port, debug=debug, auto_reload=debug)
     server.add_router(
         Shortcuts({"/about": about}, session_store=sessions),
         guava.router.MVCRouter("/", package="controllers", session_store=sessions),

@@ -3,17 +3,25 @@
 import hmac
 import secrets
 from datetime import datetime
+from http import HTTPStatus
 from pathlib import Path
 
 import jinja2
 from guava.controller import Controller
-from guava.response import HTTPError
+from guava.request import Request
+from guava.response import HTTPError, Response
 from markup import excerpt, to_html
 from markupsafe import Markup
 
 FOLDER = Path(__file__).parent
 
-POLICY = "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+# What every page tells the browser: nothing from elsewhere, in nobody's frame.
+GUARDS = {
+    "Content-Security-Policy": "default-src 'self'; base-uri 'none'; form-action 'self'; "
+    "frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+}
 
 templates = jinja2.Environment(
     loader=jinja2.FileSystemLoader(FOLDER / "templates"),
@@ -26,6 +34,16 @@ templates.filters.update(
     excerpt=excerpt,
     to_html=to_html,
 )
+
+
+def error_page(req: Request, status: int, text: str | None) -> Response:
+    """An error in the blog's own look. It asks no session: it must work whatever has failed."""
+    page = templates.get_template("missing.html").render(
+        here=req.path,
+        heading="Nothing here" if status == 404 else HTTPStatus(status).phrase,
+        text=text or ("There is no page at this address." if status == 404 else ""),
+    )
+    return Response(page, status=status, headers=GUARDS)
 
 
 class Page(Controller):
@@ -44,9 +62,8 @@ class Page(Controller):
             raise HTTPError(403, "This form is too old. Go back, reload the page and try again.")
 
     def after_action(self) -> None:
-        self.set_header("Content-Security-Policy", POLICY)
-        self.set_header("X-Content-Type-Options", "nosniff")
-        self.set_header("Referrer-Policy", "same-origin")
+        for name, value in GUARDS.items():
+            self.set_header(name, value)
 
     # ---- for the actions ---------------------------------------------------------------------
 

@@ -179,7 +179,7 @@ def test_the_static_server_in_one_line(program: Callable, tmp_path: Path) -> Non
     with socket.create_connection(("127.0.0.1", port), 20) as sock:
         sock.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\nGET /a.txt HTTP/1.0\r\n\r\n")
         answer = b"".join(iter(lambda: sock.recv(4096), b""))
-    assert b'href="/a.txt"' in answer and answer.endswith(b"a file")
+    assert b'href="./a.txt"' in answer and answer.endswith(b"a file")
     process.send_signal(signal.SIGINT)
     out, errors = process.communicate(timeout=20)
     assert (out, errors, process.returncode) == ("", "", 0)

@@ -193,3 +193,21 @@ def test_parallel_requests_of_one_visitor(client) -> None:
 def test_without_a_store(serve: Callable, caplog) -> None:
     assert serve(index=SOURCE).ask("/index/read").status == 500
     assert "session_store" in str(caplog.records[-1].exc_info[1])
+
+
+def test_a_refusal_keeps_what_the_hook_changed(serve: Callable, store) -> None:
+    client = serve(
+        store=store,
+        index="""
+class IndexController(Controller):
+    def before_action(self):
+        self.SESSION["tries"] = self.SESSION.get("tries", 0) + 1
+        return self.SESSION["tries"] > 2
+
+    def index(self):
+        return "let in"
+""",
+    )
+    answers = [client.ask("/") for _ in range(3)]
+    assert [answer.status for answer in answers] == [403, 403, 200]
+    assert "You may not see this page." in answers[0].text

@@ -85,7 +85,7 @@ def test_folders(client) -> None:
     answer = client.ask("/static/")
     assert answer.status == 200
     assert "text/html" in answer.headers["Content-Type"]
-    assert 'href="/static/a.txt"' in answer.text
+    assert 'href="./a.txt"' in answer.text
     assert "%C3%BC%20%C3%B6.html" in answer.text
     assert ".hidden" not in answer.text
     answer = client.ask("/static/sub/")

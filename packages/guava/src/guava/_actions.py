@@ -7,11 +7,12 @@ action does little more than call it.
 
 import inspect
 from collections.abc import Awaitable, Callable, Generator, Iterable, Sequence
+from types import FunctionType
 from typing import Any, TypeAlias
 
 from guava_http import Request, Response
-from guava_session import Session, SessionManager, SessionStore
 
+from ._sessions import Binding
 from .controller import Controller
 from .response import HTTPError
 
@@ -24,31 +25,6 @@ Failed: TypeAlias = Callable[[Request, Exception], Any]
 #: Answers a request, given the arguments that its URL has for the action. What is raised at once
 #: is raised to the caller; what is raised in a coroutine goes to the function given last.
 Run: TypeAlias = Callable[[Request, Sequence[str], Failed], Any]
-
-
-class Binding:
-    """The sessions of one router; or, without a store, the error that says so."""
-
-    def __init__(self, store: SessionStore | None, where: str) -> None:
-        self._manager = None if store is None else SessionManager(store)
-        self._where = where
-
-    def open(self, req: Request) -> Session:
-        manager = self._manager
-        if manager is None:
-            raise RuntimeError(
-                f"{self._where} has no sessions: give its router a store, session_store=..."
-            )
-        return manager.open(req.COOKIES.get(manager.cookie_name), secure=req.scheme == "https")
-
-    def commit(self, session: Session, resp: Response) -> None:
-        """Saves what changed, and tells the browser and the caches."""
-        assert self._manager is not None
-        for name, value in self._manager.headers(session):
-            # An action that set its own policy for caches knows more.
-            if name == "Cache-Control" and name in resp.headers:
-                continue
-            resp.headers.add(name, value)
 
 
 def joined(out: Iterable[str | bytes]) -> str | bytes:
@@ -90,15 +66,16 @@ def _respond(controller: Controller, result: Any) -> Response:
     return result
 
 
-def finish(controller: Controller, result: Any) -> Any:
+def finish(controller: Controller, binding: Binding, result: Any) -> Any:
     """The answer of an action that has no `after_action` to come."""
     result = _result(controller, result)
     session = controller._session
-    if session is None and controller._resp is None:
-        return "" if result is None else result
+    if isinstance(session, Binding):
+        if controller._resp is None:
+            return "" if result is None else result
+        return _respond(controller, result)
     resp = _respond(controller, result)
-    if session is not None:
-        controller._binding.commit(session, resp)
+    binding.commit(session, resp)
     return resp
 
 
@@ -136,6 +113,18 @@ async def _drive(steps: Steps, first: Awaitable[Any]) -> Any:
         steps.close()
 
 
+def _own_code(run: Run) -> Run:
+    """The function with a code object to itself.
+
+    The interpreter specializes a code object for the class of the objects that it meets. Shared by
+    all controllers of a site, it would be specialized for the first and slow for the others.
+    """
+    assert isinstance(run, FunctionType)
+    return FunctionType(
+        run.__code__.replace(), run.__globals__, run.__name__, run.__defaults__, run.__closure__
+    )
+
+
 def compile_action(cls: type[Controller], name: str, binding: Binding) -> Run:
     """The function that answers requests with the action `name` of `cls`, a user's class, in a
     router with these sessions."""
@@ -146,11 +135,17 @@ def compile_action(cls: type[Controller], name: str, binding: Binding) -> Run:
     def run_plain(req: Request, args: Sequence[str], failed: Failed) -> Any:
         controller: Any = cls()
         controller.req = req
-        controller._out = controller._resp = controller._session = None
-        controller._binding = binding
-        result = action(controller, *args)
+        controller._out = controller._resp = None
+        controller._session = binding
+        # Spelled out: a call with a tuple costs as much as the rest of this function.
+        if not args:
+            result = action(controller)
+        elif len(args) == 1:
+            result = action(controller, args[0])
+        else:
+            result = action(controller, *args)
         # Nearly always the action returned or wrote one text, and nothing else was touched.
-        if controller._resp is None and controller._session is None:
+        if controller._resp is None and controller._session is binding:
             out = controller._out
             if out is None:
                 if type(result) is str:
@@ -159,37 +154,41 @@ def compile_action(cls: type[Controller], name: str, binding: Binding) -> Run:
                 return out
         if waits(result):
             return guarded(go_on(controller, result), req, failed)
-        return finish(controller, result)
+        return finish(controller, binding, result)
 
     async def go_on(controller: Controller, result: Awaitable[Any]) -> Any:
-        return finish(controller, await result)
+        return finish(controller, binding, await result)
 
     async def run_async(req: Request, args: Sequence[str], failed: Failed) -> Any:
-        controller = cls()
+        controller: Any = cls()
         controller.req = req
-        controller._out = controller._resp = controller._session = None
-        controller._binding = binding
+        controller._out = controller._resp = None
+        controller._session = binding
         try:
-            result = await action(controller, *args)
-            untouched = controller._resp is None and controller._session is None
-            if untouched and type(result) is str and controller._out is None:
-                return result
-            return finish(controller, result)
+            result = await (action(controller, *args) if args else action(controller))
+            if controller._resp is None and controller._session is binding:
+                out = controller._out
+                if out is None:
+                    if type(result) is str:
+                        return result
+                elif result is None and type(out) is str:
+                    return out
+            return finish(controller, binding, result)
         except Exception as error:
             return failed(req, error)
 
-    def steps(controller: Controller, args: Sequence[str]) -> Steps:
+    def steps(controller: Controller, args: Sequence[str], failed: Failed) -> Steps:
         if before is not None:
             verdict: Any = before(controller)
             if waits(verdict):
                 verdict = yield verdict
             if verdict is False or _redirects(controller):
                 if controller._resp is None and controller._out is None:
-                    raise HTTPError(403)
-                return finish(controller, None)
+                    return finish(controller, binding, failed(controller.req, HTTPError(403)))
+                return finish(controller, binding, None)
             if verdict is not None and verdict is not True:
-                return finish(controller, verdict)
-        result = action(controller, *args)
+                return finish(controller, binding, verdict)
+        result = action(controller, *args) if args else action(controller)
         if waits(result):
             result = yield result
         if after is not None:
@@ -200,14 +199,14 @@ def compile_action(cls: type[Controller], name: str, binding: Binding) -> Run:
                 yield waiting
             if controller._out is not None:
                 raise TypeError("after_action cannot write(): the answer is there, as self.resp")
-        return finish(controller, result)
+        return finish(controller, binding, result)
 
     def run_steps(req: Request, args: Sequence[str], failed: Failed) -> Any:
         controller = cls()
         controller.req = req
-        controller._out = controller._resp = controller._session = None
-        controller._binding = binding
-        going = steps(controller, args)
+        controller._out = controller._resp = None
+        controller._session = binding
+        going = steps(controller, args, failed)
         try:
             first = next(going)
         except StopIteration as stop:
@@ -215,5 +214,5 @@ def compile_action(cls: type[Controller], name: str, binding: Binding) -> Run:
         return guarded(_drive(going, first), req, failed)
 
     if before is not None or after is not None:
-        return run_steps
-    return run_async if inspect.iscoroutinefunction(action) else run_plain
+        return _own_code(run_steps)
+    return _own_code(run_async if inspect.iscoroutinefunction(action) else run_plain)

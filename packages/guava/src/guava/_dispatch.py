@@ -9,7 +9,8 @@ from guava_http import Request, Response
 from guava_router import Handler, HandlerNotFound, Mounts, Router, StaticHandler
 
 from . import _pages, _static
-from ._actions import Binding, Run, compile_action, guarded, waits
+from ._actions import Run, compile_action, guarded, waits
+from ._sessions import Binding
 from .controller import Controller
 from .response import HTTPError
 

@@ -8,10 +8,10 @@ from urllib.parse import quote
 
 from guava_http import QueryDict, Request, RequestHeaders, Response
 
+from ._sessions import Binding
+
 if TYPE_CHECKING:
     from guava_session import Session
-
-    from ._actions import Binding
 
 __all__ = ["Answer", "Controller"]
 
@@ -54,15 +54,15 @@ class Controller:
     what needs the request belongs into `before_action`.
     """
 
-    __slots__ = ("_binding", "_out", "_resp", "_session", "req")
+    __slots__ = ("_out", "_resp", "_session", "req")
 
     #: The request that is answered.
     req: Request
 
     _out: str | list[str | bytes] | None
     _resp: Response | None
-    _session: "Session | None"
-    _binding: "Binding"
+    #: The session; until it is touched, what can open it.
+    _session: "Session | Binding"
 
     # ---- what came ---------------------------------------------------------------------------
 
@@ -94,8 +94,8 @@ class Controller:
             RuntimeError: the controller's router has no session store.
         """
         session = self._session
-        if session is None:
-            session = self._session = self._binding.open(self.req)
+        if isinstance(session, Binding):
+            session = self._session = session.open(self.req)
         return session
 
     # ---- what goes ---------------------------------------------------------------------------
@@ -117,6 +117,9 @@ class Controller:
         Raises:
             TypeError: data is something else.
         """
+        if type(data) is str and self._out is None:
+            self._out = data
+            return
         if isinstance(data, (dict, list)):
             data = json.dumps(data)
             if "Content-Type" not in self.resp.headers:

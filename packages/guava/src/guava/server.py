@@ -108,7 +108,7 @@ class Server:
 
     def error_page(
         self, req: Request, status: int, text: str | None, error: Exception | None
-    ) -> Any:
+    ) -> "guava_http.Response | str":
         """What a visitor sees of an error. Override it to give your site pages of its own.
 
         Args:

@@ -113,6 +113,16 @@ def test_what_was_read_is_kept():
         assert getattr(request, name) is getattr(request, name)
 
 
+def test_paths_that_are_remembered_are_not_mixed_up():
+    paths = [
+        f"/{letter * n}{number}" for number in range(40) for letter in "ab" for n in (0, 9, 99)
+    ]
+    for _ in range(2):
+        assert [Request(url=path).path for path in paths] == paths
+    assert Request(url="/a%41").path == "/aA"
+    assert Request(url="/same/path").path is Request(url="/same/path").path
+
+
 def test_attributes_cannot_be_set():
     request = Request()
     for name in ("method", "path", "GET", "HEADERS", "body"):

@@ -64,7 +64,7 @@ def headers():
             headers["x-5"], headers == Headers(PAIRS), repr(headers), headers.copy())
 
 def response():
-    response = Response("\xe9", 404, {"A": "b", "Content-Length": "5"}, content_type="text/x",
+    response = Response("\xe9", 404, {"A": "b", "Content-Length": "2"}, content_type="text/x",
                         reason="r")
     response.set_cookie("a", "b", max_age=5, expires=0, httponly=True)
     response.set_cookie("a", "c")

@@ -13,6 +13,7 @@
 
 #define GH_METHODS 9      /* that have a str made in advance */
 #define GH_NAME_SLOTS 128 /* of the table of well-known field names */
+#define GH_PATH_SLOTS 64  /* of the table of paths that were asked for lately */
 #define GH_MAX_PARAMS 1000
 
 /* What the types keep for each interpreter. */
@@ -31,11 +32,11 @@ typedef struct gh_types {
     PyObject *keys_view; /* of collections.abc */
     PyObject *items_view;
     PyObject *values_view;
-    PyObject *empty; /* "" */
-    PyObject *slash;
+    PyObject *empty;       /* "" */
     PyObject *versions[2]; /* "1.0", "1.1" */
     PyObject *methods[GH_METHODS];
     PyObject *names[GH_NAME_SLOTS];
+    PyObject *paths[GH_PATH_SLOTS];
 } gh_types;
 
 gh_types *gh_types_of(PyObject *module);
@@ -63,6 +64,7 @@ PyObject *gh_latin1(const char *base, size_t n);
 PyObject *gh_utf8(const char *base, size_t n);               /* invalid bytes become U+FFFD */
 PyObject *gh_decoded(const char *base, size_t n, bool plus); /* %XX, then as gh_utf8() */
 PyObject *gh_method_str(gh_types *types, gh_slice method);   /* ready-made for the usual ones */
+PyObject *gh_path_str(gh_types *types, gh_slice path);       /* decoded */
 PyObject *gh_name_str(gh_types *types, gh_slice name);       /* the same for field names */
 
 /* The latin-1 bytes of a str, which keeps them. TypeError or ValueError with `what` it is. */

@@ -49,10 +49,7 @@ make_url(gh_request *self)
 static PyObject *
 make_path(gh_request *self)
 {
-    gh_slice path = self->head.path;
-    if (path.len == 1 && path.base[0] == '/')
-        return Py_NewRef(self->types->slash);
-    return gh_decoded(path.base, path.len, false);
+    return gh_path_str(self->types, self->head.path);
 }
 
 static PyObject *

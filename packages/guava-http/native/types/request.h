@@ -18,6 +18,7 @@ typedef struct {
     PyObject *weak;
     bool secure;
     bool disconnected;
+    bool empty;  /* there is nothing to forget */
     bool cached; /* one of the following is not NULL */
     /* What has been asked for. */
     PyObject *url;

@@ -37,6 +37,7 @@ gh_request_forget(gh_request *self)
     self->disconnected = false;
     Py_CLEAR(self->peer_owner);
     Py_CLEAR(self->dict);
+    self->empty = true;
 }
 
 PyObject *
@@ -55,6 +56,7 @@ void
 gh_request_borrow_body(PyObject *op, const char *body, size_t n)
 {
     gh_request *self = (gh_request *)op;
+    self->empty = false;
     self->body_base = body;
     self->body_len = n;
 }
@@ -63,6 +65,7 @@ void
 gh_request_set_body(PyObject *op, PyObject *body)
 {
     gh_request *self = (gh_request *)op;
+    self->empty = false;
     Py_XSETREF(self->body, Py_NewRef(body));
     self->body_base = NULL;
     self->body_len = 0;
@@ -73,6 +76,7 @@ void
 gh_request_set_peer(PyObject *op, gh_peer_fn fn, void *arg, PyObject *owner)
 {
     gh_request *self = (gh_request *)op;
+    self->empty = false;
     self->peer_fn = fn;
     self->peer_arg = arg;
     Py_XSETREF(self->peer_owner, Py_XNewRef(owner));
@@ -81,13 +85,17 @@ gh_request_set_peer(PyObject *op, gh_peer_fn fn, void *arg, PyObject *owner)
 void
 gh_request_set_secure(PyObject *op)
 {
-    ((gh_request *)op)->secure = true;
+    gh_request *self = (gh_request *)op;
+    self->empty = false;
+    self->secure = true;
 }
 
 void
 gh_request_set_disconnected(PyObject *op)
 {
-    ((gh_request *)op)->disconnected = true;
+    gh_request *self = (gh_request *)op;
+    self->empty = false;
+    self->disconnected = true;
 }
 
 /* A weak reference would see the next request in the same object. */
@@ -179,7 +187,10 @@ void
 gh_request_reset(PyObject *op, const gh_head *head)
 {
     gh_request *self = (gh_request *)op;
-    gh_request_forget(self);
-    if (head != NULL)
+    if (!self->empty)
+        gh_request_forget(self);
+    if (head != NULL) {
         self->head = *head;
+        self->empty = false;
+    }
 }

@@ -8,8 +8,9 @@
 
 #include "core/field.h"
 
-static const char *const methods[GH_METHODS] = {
-    "GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH", "TRACE", "CONNECT",
+static const gh_text methods[GH_METHODS] = {
+    {"GET", 3},     {"POST", 4},  {"PUT", 3},   {"DELETE", 6},  {"HEAD", 4},
+    {"OPTIONS", 7}, {"PATCH", 5}, {"TRACE", 5}, {"CONNECT", 7},
 };
 
 static const char *const known_names[] = {
@@ -77,7 +78,7 @@ int
 gh_text_setup(gh_types *types)
 {
     for (size_t i = 0; i < GH_METHODS; i++) {
-        types->methods[i] = PyUnicode_InternFromString(methods[i]);
+        types->methods[i] = PyUnicode_InternFromString(methods[i].base);
         if (types->methods[i] == NULL)
             return -1;
     }
@@ -86,11 +87,9 @@ gh_text_setup(gh_types *types)
             return -1;
     }
     types->empty = PyUnicode_InternFromString("");
-    types->slash = PyUnicode_InternFromString("/");
     types->versions[0] = PyUnicode_InternFromString("1.0");
     types->versions[1] = PyUnicode_InternFromString("1.1");
-    if (types->empty == NULL || types->slash == NULL || types->versions[0] == NULL ||
-        types->versions[1] == NULL)
+    if (types->empty == NULL || types->versions[0] == NULL || types->versions[1] == NULL)
         return -1;
     return 0;
 }
@@ -99,7 +98,7 @@ PyObject *
 gh_method_str(gh_types *types, gh_slice method)
 {
     for (size_t i = 0; i < GH_METHODS; i++) {
-        if (strlen(methods[i]) == method.len && memcmp(methods[i], method.base, method.len) == 0)
+        if (methods[i].len == method.len && memcmp(methods[i].base, method.base, method.len) == 0)
             return Py_NewRef(types->methods[i]);
     }
     return gh_latin1(method.base, method.len);
@@ -120,6 +119,39 @@ gh_name_str(gh_types *types, gh_slice name)
     return gh_latin1(name.base, name.len);
 }
 
+/* ---- paths --------------------------------------------------------------------------------- */
+
+#define LONGEST_PATH 96 /* that is remembered */
+
+static unsigned
+path_slot(const char *path, size_t n)
+{
+    uint64_t head = 0;
+    uint64_t tail = 0;
+    size_t part = n < sizeof(head) ? n : sizeof(head);
+    memcpy(&head, path, part);
+    memcpy(&tail, path + n - part, part);
+    return (unsigned)(((head ^ (tail << 1) ^ n) * 0x9E3779B97F4A7C15u) >> 58);
+}
+
+/* A site has a few paths that are asked for again and again. Their strings are kept, each until
+ * another falls into its place: what is saved is not so much making the str as its hash, which a
+ * str remembers and every router needs. */
+PyObject *
+gh_path_str(gh_types *types, gh_slice path)
+{
+    if (path.len == 0 || path.len > LONGEST_PATH || memchr(path.base, '%', path.len) != NULL)
+        return gh_decoded(path.base, path.len, false);
+    PyObject **slot = &types->paths[path_slot(path.base, path.len)];
+    if (*slot != NULL && (size_t)PyUnicode_GET_LENGTH(*slot) == path.len &&
+        memcmp(PyUnicode_DATA(*slot), path.base, path.len) == 0)
+        return Py_NewRef(*slot);
+    PyObject *made = gh_utf8(path.base, path.len);
+    if (made != NULL && PyUnicode_IS_ASCII(made))
+        Py_XSETREF(*slot, Py_NewRef(made));
+    return made;
+}
+
 /* ---- to str -------------------------------------------------------------------------------- */
 
 PyObject *
@@ -128,9 +160,30 @@ gh_latin1(const char *base, size_t n)
     return PyUnicode_DecodeLatin1(base, (Py_ssize_t)n, NULL);
 }
 
+/* Eight bytes at a time: nearly every text of HTTP is ASCII. */
+static bool
+is_ascii(const char *base, size_t n)
+{
+    uint64_t all = 0;
+    uint64_t word;
+    for (; n >= sizeof(word); base += sizeof(word), n -= sizeof(word)) {
+        memcpy(&word, base, sizeof(word));
+        all |= word;
+    }
+    for (; n > 0; n--)
+        all |= (uint64_t)(unsigned char)*base++;
+    return (all & 0x8080808080808080u) == 0;
+}
+
 PyObject *
 gh_utf8(const char *base, size_t n)
 {
+    if (is_ascii(base, n)) {
+        PyObject *str = PyUnicode_New((Py_ssize_t)n, 127);
+        if (str != NULL && n > 0)
+            memcpy(PyUnicode_DATA(str), base, n);
+        return str;
+    }
     return PyUnicode_DecodeUTF8(base, (Py_ssize_t)n, "replace");
 }
 

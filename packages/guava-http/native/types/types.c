@@ -193,12 +193,13 @@ gh_types_free(gh_types *types)
     if (types == NULL)
         return;
     Py_CLEAR(types->empty);
-    Py_CLEAR(types->slash);
     Py_CLEAR(types->versions[0]);
     Py_CLEAR(types->versions[1]);
     for (size_t i = 0; i < GH_METHODS; i++)
         Py_CLEAR(types->methods[i]);
     for (size_t i = 0; i < GH_NAME_SLOTS; i++)
         Py_CLEAR(types->names[i]);
+    for (size_t i = 0; i < GH_PATH_SLOTS; i++)
+        Py_CLEAR(types->paths[i]);
     PyMem_Free(types);
 }

@@ -58,6 +58,16 @@ tell(adapter *self, const char *method)
     return done == NULL ? -EPIPE : 0;
 }
 
+static bool
+is_closing(adapter *self)
+{
+    PyObject *closing = PyObject_CallMethod(self->transport, "is_closing", NULL);
+    int result = closing == NULL ? 1 : PyObject_IsTrue(closing);
+    PyErr_Clear();
+    Py_XDECREF(closing);
+    return result != 0;
+}
+
 static size_t
 stream_queued(guava_stream *stream)
 {
@@ -94,9 +104,9 @@ join(const guava_buf *bufs, unsigned n)
 static int
 write_bytes(adapter *self, PyObject *bytes)
 {
-    PyObject *done = bytes == NULL || self->closing
-                         ? NULL
-                         : PyObject_CallMethod(self->transport, "write", "O", bytes);
+    /* asyncio logs writes to a transport that is closing. */
+    bool usable = bytes != NULL && !self->closing && !is_closing(self);
+    PyObject *done = usable ? PyObject_CallMethod(self->transport, "write", "O", bytes) : NULL;
     if (done == NULL) {
         PyErr_Clear();
         (void)tell(self, "abort");

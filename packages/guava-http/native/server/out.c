@@ -25,13 +25,13 @@ static void
 write_out(gh_peer *peer, const guava_buf *bufs, unsigned n, void (*release)(void *), void *arg)
 {
     gh_server *server = peer->server;
-    int queued = server->api->write(peer->stream, bufs, n, release, arg);
-    /* A negative one is a connection that breaks: closed() tells. */
-    if (queued > 0) {
-        peer->queued = server->api->queued(peer->stream);
-        peer->blocked = peer->queued > GH_HIGH_WATER;
-        gh_arm(peer, server->write_ticks);
-    }
+    int result = server->api->write(peer->stream, bufs, n, release, arg);
+    if (result == 0)
+        return;
+    /* A broken connection is told by closed(); until then nothing more is made for it. */
+    peer->queued = result < 0 ? 0 : server->api->queued(peer->stream);
+    peer->blocked = result < 0 || peer->queued > GH_HIGH_WATER;
+    gh_arm(peer, server->write_ticks);
 }
 
 gh_peer *

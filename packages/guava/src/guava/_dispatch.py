@@ -65,24 +65,23 @@ class Dispatcher:
 
     def _make_handle(self) -> Callable[[Request], Any]:
         # A closure: on the path of every request a name of its own is cheaper than an attribute.
-        route, failed = self._mounts.route, self.failed
+        find, failed = self._mounts.find, self.failed
         prepare, carry_out = self._prepare, self._carry_out
 
         def handle(req: Request) -> Any:
             try:
-                found = route(req)
+                found = find(req)
                 if found is None:
                     return failed(req, HTTPError(404))
-                router, handler = found
-                if type(handler) is not Handler:
-                    return carry_out(req, handler)
-                prepared = handler.endpoint.state
+                router, handler, prepared, args = found
                 # An endpoint may be reached through several routers, each with its own sessions.
                 if prepared is None or prepared[0] is not router:
+                    if type(handler) is not Handler:
+                        return carry_out(req, handler)
                     prepared = prepare(router, handler)
                 if req.method == "OPTIONS":
                     return Response(None, status=204, headers={"Allow": ANY_METHOD})
-                return prepared[1](req, handler.args, failed)
+                return prepared[1](req, args, failed)
             except Exception as error:
                 return failed(req, error)
 

@@ -95,6 +95,7 @@ struct guava_loop {
     bool io_closed;       /* gl_io_close() was done */
     bool timer_armed;
     double timer_when; /* the deadline for which the timer is armed */
+    uint64_t let_go;   /* uv_now() when the interpreter was last let go of */
 
     gl_ring ready;
     gl_heap timers;

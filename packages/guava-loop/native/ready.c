@@ -3,6 +3,9 @@
  */
 #include "handle.h"
 
+/* How many places an empty ring keeps after a burst. */
+#define KEPT 8192
+
 static int
 grow(gl_ring *ring)
 {
@@ -127,6 +130,9 @@ gl_ready_run(gl_loop *loop)
             run_timed(loop, handle);
         }
         Py_DECREF(handle);
+    }
+    if (ring->len == 0 && ring->cap > KEPT) {
+        gl_ready_clear(loop);
     }
 }
 

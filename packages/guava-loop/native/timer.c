@@ -11,6 +11,9 @@
 /* The resolution of the clock: what asyncio adds when it asks what is due. */
 #define RESOLUTION 1e-9
 
+/* How many places an empty heap keeps after a burst. */
+#define KEPT 8192
+
 static inline bool
 earlier(const gl_due *a, const gl_due *b)
 {
@@ -74,6 +77,11 @@ take(gl_heap *heap, size_t i)
         } else {
             sift_down(heap, i);
         }
+    }
+    if (heap->len == 0 && heap->cap > KEPT) {
+        PyMem_Free(heap->items);
+        heap->items = NULL;
+        heap->cap = 0;
     }
     return timer;
 }

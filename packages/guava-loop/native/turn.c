@@ -11,6 +11,9 @@
 #include "handle.h"
 #include "poller.h"
 
+/* How long a loop may be busy before other threads get a chance. */
+#define BUSY_MS 10
+
 double
 gl_time(void)
 {
@@ -63,6 +66,20 @@ set_idle(gl_loop *loop, bool on)
     }
 }
 
+/* A loop that is never idle must let others run, too. Python code sees to that by itself, and
+ * callbacks written in C do not. Other threads ask for the interpreter after five milliseconds of
+ * waiting (sys.setswitchinterval), and only then does letting go hand it over. */
+static void
+yield_sometimes(gl_loop *loop)
+{
+    uint64_t now = uv_now(&loop->uv);
+    if (now - loop->let_go >= BUSY_MS) {
+        loop->let_go = now;
+        PyThreadState *ts = PyEval_SaveThread();
+        PyEval_RestoreThread(ts);
+    }
+}
+
 static void
 on_prepare(uv_prepare_t *prepare)
 {
@@ -76,8 +93,10 @@ on_prepare(uv_prepare_t *prepare)
     bool busy = loop->ready.len != 0 || loop->exc != NULL;
     set_idle(loop, busy);
     if (busy || loop->stopping) {
+        yield_sometimes(loop);
         return;
     }
+    loop->let_go = uv_now(&loop->uv);
     /* Set while other threads still wait, so that none of them can miss it. */
     loop->sleeping = true;
     loop->ts = PyEval_SaveThread();

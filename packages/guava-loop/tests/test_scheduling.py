@@ -2,6 +2,7 @@
 
 import asyncio
 import contextvars
+import functools
 import gc
 import random
 import sys
@@ -327,6 +328,35 @@ def test_threadsafe_from_many_threads(any_loop):
         thread.join()
     for number in range(threads):
         assert [n for thread, n in seen if thread == number] == list(range(each))
+
+
+def test_a_loop_that_is_never_idle_lets_other_threads_run():
+    """A callback in C that queues itself: no Python code that would let go of the interpreter."""
+    loop = guava_loop.new_event_loop()
+    again = functools.partial(loop.call_soon)
+    again.__setstate__((loop.call_soon, (again,), {}, {}))
+    loop.call_soon(again)
+    thread = threading.Thread(target=loop.call_soon_threadsafe, args=(loop.stop,))
+    loop.call_soon(thread.start)
+    loop.run_forever()
+    thread.join()
+    loop.close()
+
+
+def test_after_a_burst(any_loop):
+    """More than the queues keep room for, twice, so that the room is given up and made again."""
+    seen = []
+    for _ in range(2):
+        for _ in range(20_000):
+            any_loop.call_soon(seen.append, 1)
+            any_loop.call_at(0, seen.append, 2)
+        any_loop.call_later(0, any_loop.stop)
+        any_loop.run_forever()
+        assert seen.count(1) == seen.count(2) == 20_000
+        seen.clear()
+        handles = [any_loop.call_later(60, print) for _ in range(20_000)]
+        for handle in handles:
+            handle.cancel()
 
 
 def test_debug_mode_names_the_wrong_thread_and_the_wrong_callback(any_loop):

@@ -201,7 +201,7 @@ class Server:
                 raise SystemExit(f"guava: {error.strerror}") from None
             if self.auto_reload:
                 raise SystemExit(_reload.keep(sockets))
-        again = guava_loop.run(self._serve(sockets, ready), debug=self.debug)
+        again = guava_loop.run(self._serve(sockets, ready), debug=self.debug or None)
         if again:
             raise SystemExit(_reload.AGAIN)
 

@@ -43,6 +43,15 @@ def cookies(*fields):
 )
 def test_cookie_field(field, expected):
     assert cookies(field) == expected
+    assert Cookie.parse(field) == Cookie.parse(field.encode()) == expected
+
+
+def test_parse_takes_what_servers_pass_on():
+    assert Cookie.parse("a=é".encode().decode("latin-1")) == Cookie.parse("a=é") == {"a": "é"}
+    assert Cookie.parse("a=\u20ac") == Cookie.parse("a=\u20ac".encode()) == {"a": "\u20ac"}
+    assert Cookie("a").parse(b"b=c") == {"b": "c"}
+    with pytest.raises(TypeError, match="a str or bytes, not list"):
+        Cookie.parse([])
 
 
 def test_utf_8_else_latin_1():

@@ -84,7 +84,8 @@ def derived():
 
 def cookie():
     cookie = Cookie("a", "b", max_age=5, expires=1.5, domain="h.example", samesite="Strict")
-    return str(cookie), repr(cookie), hash(cookie), cookie == Cookie("a")
+    return (str(cookie), repr(cookie), hash(cookie), cookie == Cookie("a"),
+            Cookie.parse('a=b; c="\\\\054"'), Cookie.parse(b"a=b"), Cookie.parse("a=\u20ac"))
 
 def query():
     query = QueryDict([("a", "1"), ("a", "2"), ("b", "3")])

@@ -413,7 +413,39 @@ cookie_hash(PyObject *op)
     return hash;
 }
 
+/* A Cookie field as a server got it, or as WSGI and ASGI pass it on. */
+static PyObject *
+cookie_parse(PyObject *Py_UNUSED(cls), PyObject *header)
+{
+    gh_field field = {.name = {"cookie", 6}};
+    PyObject *bytes;
+    if (PyBytes_Check(header))
+        bytes = Py_NewRef(header);
+    else if (PyUnicode_Check(header))
+        bytes = PyUnicode_MAX_CHAR_VALUE(header) < 256 ? PyUnicode_AsLatin1String(header)
+                                                       : PyUnicode_AsUTF8String(header);
+    else
+        bytes = PyErr_Format(PyExc_TypeError, "parse() takes a str or bytes, not %.200s",
+                             Py_TYPE(header)->tp_name);
+    if (bytes == NULL)
+        return NULL;
+    PyObject *cookies = NULL;
+    if (PyBytes_GET_SIZE(bytes) > (Py_ssize_t)(UINT32_MAX / 2)) {
+        PyErr_SetString(PyExc_ValueError, "a Cookie field of more than 2 GiB");
+    } else {
+        field.value = (gh_slice){PyBytes_AS_STRING(bytes), (uint32_t)PyBytes_GET_SIZE(bytes)};
+        cookies = gh_cookies_parse(&(gh_fields){&field, 1});
+    }
+    Py_DECREF(bytes);
+    return cookies;
+}
+
 static PyMethodDef cookie_methods[] = {
+    {"parse", cookie_parse, METH_O | METH_STATIC,
+     "parse(header, /)\n--\n\n"
+     "The cookies of a Cookie field, a dict of str to str: the first of each name, at most "
+     "100.\n\n"
+     "header: str or bytes. What is no cookie is passed over; time grows with the length only."},
     {"render", cookie_render, METH_NOARGS,
      "render($self)\n--\n\nThe value of the Set-Cookie field; str(cookie) is the same."},
     {NULL},

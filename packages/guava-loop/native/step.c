@@ -29,6 +29,7 @@ typedef struct {
 /* What RequestTask adds to asyncio.Task. It owns nothing, so the base's slots suffice. */
 typedef struct {
     step_frame *frame; /* while the first step runs and the task is not initialised */
+    bool spoiled;      /* __init__ has failed in the middle */
 } task_extra;
 
 static task_extra *
@@ -63,17 +64,25 @@ call_init(PyObject *task, step_frame *f)
     return result;
 }
 
-/* Makes a bare task a whole one. */
+/* Makes a bare task a whole one. What fails is tried again when the task is looked at again. */
 static int
 materialise(PyObject *task)
 {
-    step_frame *f = extra_of(task)->frame;
+    task_extra *extra = extra_of(task);
+    step_frame *f = extra->frame;
     if (f == NULL) {
         return 0;
     }
-    extra_of(task)->frame = NULL; /* first, for __init__ may look at its task */
+    extra->frame = NULL; /* first, for __init__ may look at its task */
     f->shim = gl_shim_new(f->loop->state->io, f->coroutine);
-    return f->shim ? call_init(task, f) : -1;
+    if (f->shim == NULL || call_init(task, f) < 0) {
+        Py_CLEAR(f->start);
+        Py_CLEAR(f->shim);
+        extra->frame = f;
+        extra->spoiled = true;
+        return -1;
+    }
+    return 0;
 }
 
 static PyObject *
@@ -261,8 +270,9 @@ take_task(gl_loop *loop)
 static void
 give_task_back(gl_loop *loop, PyObject *task)
 {
-    if (Py_REFCNT(task) == 1 && *PyObject_GET_WEAKREFS_LISTPTR(task) == NULL &&
-        loop->io.spare_task == NULL && !loop->closed) {
+    if (Py_REFCNT(task) == 1 && !extra_of(task)->spoiled &&
+        *PyObject_GET_WEAKREFS_LISTPTR(task) == NULL && loop->io.spare_task == NULL &&
+        !loop->closed) {
         /* Out of sight of gc.get_objects(), whose users would look at it. */
         PyObject_GC_UnTrack(task);
         loop->io.spare_task = task;
@@ -276,11 +286,8 @@ give_task_back(gl_loop *loop, PyObject *task)
 static int
 tell_task(PyObject *task, step_frame *f, PySendResult how, PyObject *what)
 {
-    if (materialise(task) < 0 || f->start == NULL) {
+    if (materialise(task) < 0) {
         Py_DECREF(what);
-        if (!PyErr_Occurred()) {
-            PyErr_SetString(PyExc_RuntimeError, "the request's task could not be initialised");
-        }
         return -1;
     }
     gl_shim_first(f->shim, how, what);

@@ -259,6 +259,10 @@ gl_stream_open(guava_loop *loop, int fd, const guava_stream_ops *ops, void *user
     gl_set_nodelay(fd, name.ss_family);
     guava_stream *s;
     int err = gl_stream_new(loop, fd, &s);
+    if (err == -ENOMEM) {
+        PyErr_NoMemory();
+        return -1;
+    }
     if (err < 0) {
         (void)gl_uv_error(err);
         return -1;

@@ -171,10 +171,16 @@ stream_write(PyObject *op, PyObject *args, PyObject *kwargs)
 {
     Stream *self = (Stream *)op;
     Py_ssize_t n = PyTuple_GET_SIZE(args);
-    PyObject *release = kwargs ? PyDict_GetItemString(kwargs, "release") : NULL;
+    PyObject *name, *release = NULL; /* the only keyword there is */
+    Py_ssize_t at = 0;
+    if (kwargs) {
+        (void)PyDict_Next(kwargs, &at, &name, &release);
+    }
     borrowed *b = PyMem_Calloc(1, sizeof(*b) + (size_t)n * sizeof(Py_buffer));
     guava_buf *bufs = PyMem_Calloc((size_t)n + 1, sizeof(guava_buf));
     if (b == NULL || bufs == NULL) {
+        PyMem_Free(b);
+        PyMem_Free(bufs);
         return PyErr_NoMemory();
     }
     for (; b->n < n; b->n++) {
@@ -408,13 +414,20 @@ probe_listen(PyObject *module, PyObject *args)
         return NULL;
     }
     guava_loop *loop = loop_from(object);
-    listening *l = loop ? PyMem_Calloc(1, sizeof(*l)) : NULL;
+    if (loop == NULL) {
+        return NULL;
+    }
+    listening *l = PyMem_Calloc(1, sizeof(*l));
     if (l == NULL) {
+        return PyErr_NoMemory();
+    }
+    PyObject *capsule = PyCapsule_New(l, "listening", free_listening);
+    if (capsule == NULL) {
+        PyMem_Free(l);
         return NULL;
     }
     l->factory = Py_NewRef(factory);
     l->loop = Py_NewRef(object);
-    PyObject *capsule = PyCapsule_New(l, "listening", free_listening);
     if (api->listen(loop, fd, backlog, on_accept, l, &l->listener) < 0) {
         Py_CLEAR(capsule);
     }

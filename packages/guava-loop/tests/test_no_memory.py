@@ -1,0 +1,291 @@
+"""Every function of the C API when memory runs out: an error that is told, and nothing lost.
+
+Each is tried with the first, second, third... allocation failing, in a process of its own.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("_testcapi", reason="this Python came without its own test modules")
+
+PREAMBLE = """
+import _testcapi, errno, gc, json, os, socket, sys
+import guava_loop, loop_probe, stream_probe
+loop = guava_loop.new_event_loop()
+loop.set_exception_handler(lambda loop, context: None)
+
+class Stream(stream_probe.Stream):
+    ends = 0
+    def closed(self, error):
+        self.ends += 1
+
+def turn():
+    loop.call_soon(loop.stop)
+    loop.run_forever()
+
+results = []
+starved = 0
+
+def arm():
+    _testcapi.set_nomemory(starved, starved + 1)
+
+def disarm():
+    _testcapi.remove_mem_hooks()
+    loop.stop()
+
+def in_the_loop():
+    # The callbacks of the loop's next turn starve, not its start.
+    loop.call_soon(arm)
+    loop.call_later(0.001, disarm)
+    loop.run_forever()
+    return 0
+
+def starve(prepare, operation, settle):
+    global starved
+    for n in range(500):
+        if n > 40 and not {"MemoryError", -errno.ENOMEM}.intersection(results[-20:]):
+            return
+        starved = n
+        things = prepare()
+        if not hasattr(operation, "in_the_loop"):
+            arm()
+        try:
+            result = operation(*things)
+        except MemoryError:
+            result = "MemoryError"
+        except SystemError as error:  # the interpreter's own way to say it, in some versions
+            assert str(error) == "error return without exception set", error
+            result = "MemoryError"
+        finally:
+            _testcapi.remove_mem_hooks()
+        results.append(result)
+        settle(*things)
+
+def finish():
+    turn()
+    loop.close()
+    gc.collect()
+    print(json.dumps(results))
+
+def opened():
+    ours, theirs = socket.socketpair()
+    stream = Stream()
+    stream.open(loop, ours.detach())
+    return stream, theirs
+
+def gone(stream, theirs):
+    stream.abort()
+    turn()
+    assert stream.ends == 1, stream.ends
+    theirs.close()
+"""
+
+CASES = {
+    "open": """
+def prepare():
+    return Stream(), *socket.socketpair()
+def operation(stream, ours, theirs):
+    stream.open(loop, ours.fileno())
+    return 0
+def settle(stream, ours, theirs):
+    if results[-1] == 0:
+        ours.detach()
+        gone(stream, theirs)
+    ours.close()
+    theirs.close()
+""",
+    "listen": """
+def prepare():
+    sock = socket.socket()
+    sock.bind(("127.0.0.1", 0))
+    return sock,
+def operation(sock):
+    operation.listening = stream_probe.listen(loop, sock.fileno(), Stream)
+    return 0
+def settle(sock):
+    if results[-1] == 0:
+        sock.detach()
+        stream_probe.listener(operation.listening, "close")
+    turn()
+    sock.close()
+""",
+    "accept": """
+listener = socket.socket()
+listener.bind(("127.0.0.1", 0))
+address = listener.getsockname()
+stream_probe.listen(loop, listener.detach(), Stream)
+def prepare():
+    return socket.create_connection(address),
+def operation(client):
+    return in_the_loop()
+operation.in_the_loop = True
+def settle(client):
+    client.close()
+    turn()
+    turn()
+""",
+    "write": """
+big = b"x" * 1_000_000
+def prepare():
+    return opened()
+def operation(stream, theirs):
+    return stream.write(big)
+def settle(stream, theirs):
+    if results[-1] == 1:
+        assert stream.queued() > 0
+    gone(stream, theirs)
+""",
+    "write of many borrowed parts": """
+big = b"x" * 300_000
+released = []
+def release():
+    released.append(1)
+def prepare():
+    released.clear()
+    return opened()
+def operation(stream, theirs):
+    return stream.write(big, big, big, release=release)
+def settle(stream, theirs):
+    gone(stream, theirs)
+    assert results[-1] == "MemoryError" or released == [1], (results[-1], released)
+""",
+    "sendfile": """
+file = open(os.__file__, "rb")
+done = []
+def prepare():
+    done.clear()
+    return opened()
+def operation(stream, theirs):
+    return stream.sendfile(file.fileno(), 0, 1000, done.append)
+def settle(stream, theirs):
+    turn()
+    gone(stream, theirs)
+    assert len(done) == (1 if results[-1] == 0 else 0), (results[-1], done)
+""",
+    "receive": """
+def prepare():
+    return opened()
+def operation(stream, theirs):
+    theirs.send(b"x" * 1000)
+    return in_the_loop()
+operation.in_the_loop = True
+def settle(stream, theirs):
+    gone(stream, theirs)
+""",
+    "defer": """
+calls = []
+def call():
+    calls.append(1)
+def prepare():
+    calls.clear()
+    return ()
+def operation():
+    for _ in range(70):  # more than the array holds at first
+        loop_probe.defer(loop, call)
+    return 0
+def settle():
+    turn()
+    assert len(calls) <= 70 and (results[-1] != 0 or len(calls) == 70)
+""",
+    "post": """
+calls = []
+def call():
+    calls.append(1)
+def prepare():
+    calls.clear()
+    return ()
+def operation():
+    return [loop_probe.post(loop, call) for _ in range(70)].count(0)
+def settle():
+    turn()
+    turn()
+    assert results[-1] == "MemoryError" or len(calls) == results[-1]
+""",
+    "on_tick": """
+def prepare():
+    return ()
+def operation():
+    operation.handle = loop_probe.on_tick(loop, print, 1000)
+    return 0
+def settle():
+    if results[-1] == 0:
+        loop_probe.off_tick(loop, operation.handle)
+    turn()
+""",
+    "step": """
+async def handler():
+    return 1
+def prepare():
+    return handler(),
+def operation(coroutine):
+    return loop_probe.step(loop, coroutine)[1]
+def settle(coroutine):
+    coroutine.close()
+    import asyncio
+    assert asyncio.current_task(loop) is None
+""",
+    "step that suspends": """
+import asyncio
+async def handler():
+    await asyncio.sleep(0)
+    return 1
+def prepare():
+    return handler(),
+def operation(coroutine):
+    operation.task = loop_probe.step(loop, coroutine)[1]
+    return 0
+def settle(coroutine):
+    assert asyncio.current_task(loop) is None
+    turn()
+    turn()
+    if results[-1] == 0 and not operation.task.done():
+        operation.task.cancel()
+        turn()
+        turn()
+    coroutine.close()
+""",
+    "step whose task is looked at": """
+import asyncio
+async def handler():
+    return asyncio.current_task(loop).get_name()
+def prepare():
+    return handler(),
+def operation(coroutine):
+    return loop_probe.step(loop, coroutine)[1]
+def settle(coroutine):
+    coroutine.close()
+    assert asyncio.current_task(loop) is None
+    turn()
+""",
+    "a new loop": """
+def prepare():
+    return ()
+def operation():
+    operation.made = guava_loop.new_event_loop()
+    return 0
+def settle():
+    if results[-1] == 0:
+        operation.made.close()
+""",
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_starved(c_modules: Path, name: str) -> None:
+    code = PREAMBLE + CASES[name] + "\nstarve(prepare, operation, settle)\nfinish()\n"
+    done = subprocess.run(
+        [sys.executable, "-X", "faulthandler", "-c", code],
+        env={**os.environ, "PYTHONPATH": str(c_modules)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    results = json.loads(done.stdout.splitlines()[-1])
+    assert len(results) < 500  # past its last allocation it works as ever

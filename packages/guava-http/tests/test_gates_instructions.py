@@ -40,7 +40,7 @@ def counted():
         [sys.executable, GATES / "count.py", "instructions", GATES / "server.py"],
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=240,
     )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)

@@ -26,7 +26,7 @@ def grown():
         pytest.skip("resident memory is read from /proc")
     command = [sys.executable, GATES / "memory.py", GATES / "server.py"]
     command += ["--requests", str(REQUESTS), "--connections", str(CONNECTIONS)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 

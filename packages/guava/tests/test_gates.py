@@ -31,7 +31,7 @@ ROOM = 256 * 1024  # bytes
 
 def run(script, *arguments):
     command = [sys.executable, GATES / script, *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 

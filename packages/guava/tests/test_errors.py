@@ -112,6 +112,28 @@ def test_functions_may_raise_errors_too(run: Callable) -> None:
         assert "not &amp; here" in answer.text
 
 
+@pytest.mark.parametrize(
+    ("body", "kind", "status"),
+    [("{", "application/json", 400), ("a&" * 1001, "application/x-www-form-urlencoded", 413)],
+)
+def test_what_the_client_got_wrong_is_not_our_accident(
+    serve: Callable, body: str, kind: str, status: int, caplog
+) -> None:
+    source = """
+class IndexController(Controller):
+    def read(self):
+        return {"form": dict(self.POST), "json": self.req.json()}
+
+    async def read_later(self):
+        return {"form": dict(self.POST), "json": self.req.json()}
+"""
+    client = serve(index=source)
+    for path in ("/index/read", "/index/read_later"):
+        answer = client.ask(path, "POST", body, {"Content-Type": kind})
+        assert answer.status == status
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
+
+
 @pytest.mark.parametrize("status", [0, 200, 399, 600])
 def test_an_error_has_an_error_status(status: int) -> None:
     with pytest.raises(ValueError, match="400 to 599"):

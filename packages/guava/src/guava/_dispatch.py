@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any, Protocol, TypeAlias
 
 import guava_router
-from guava_http import Request, Response
+from guava_http import Request, RequestError, Response
 from guava_router import Handler, HandlerNotFound, Mounts, Router, StaticHandler
 
 from . import _pages, _static
@@ -128,6 +128,8 @@ class Dispatcher:
         """The answer from an exception: an `HTTPError` has its own, all others are logged."""
         if isinstance(error, HTTPError):
             status, text, headers, shown = error.status, error.text, error.headers, None
+        elif isinstance(error, RequestError):
+            status, text, headers, shown = error.status, str(error), {}, None
         elif isinstance(error, HandlerNotFound):
             log.warning("%s %r: %s", req.method, req.path, error)
             status, text, headers, shown = 404, None, {}, None

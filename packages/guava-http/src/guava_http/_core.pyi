@@ -17,7 +17,17 @@ from collections.abc import (
 from datetime import datetime, timedelta
 from os import PathLike
 from types import TracebackType
-from typing import Any, Literal, Protocol, Self, TypeAlias, TypeVar, final, overload
+from typing import (
+    Any,
+    Literal,
+    Protocol,
+    Self,
+    TypeAlias,
+    TypeVar,
+    final,
+    overload,
+    type_check_only,
+)
 
 from typing_extensions import Buffer, disjoint_base
 
@@ -302,7 +312,7 @@ def http_date(when: _Time | None = None) -> str: ...
 def status_phrase(code: int, /) -> str: ...
 def unquote(text: str | bytes, *, plus: bool = False) -> str: ...
 
-# ---- the server: its Python half is server.py ----------------------------------------------------
+# ---- the server: its Python half is server.py ------------------------------------------------
 
 @final
 class Server:
@@ -334,6 +344,7 @@ class Server:
     def stop(self) -> None: ...
 
 @final
+@type_check_only
 class Peer:
     def __call__(self, task: Future[Any], /) -> None: ...
     def send(self, chunk: str | Buffer, /) -> Future[None] | None: ...

@@ -350,7 +350,9 @@ def test_errors_of_a_server_on_a_loop_with_an_exception_handler(native):
     seen = []
 
     async def main():
-        asyncio.get_running_loop().set_exception_handler(lambda loop, context: seen.append(context))
+        asyncio.get_running_loop().set_exception_handler(
+            lambda loop, context: seen.append(context)
+        )
         async with Server(lambda request: 1 / 0, port=0) as server:
             reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
             writer.write(b"GET / HTTP/1.0\r\n\r\n")

@@ -149,7 +149,9 @@ def test_many_fields(whole):
         assert (await client.answer()).body == b"2998"
 
     whole.run(
-        lambda request: request.HEADERS["X-2998"], scenario, limits=Limits(head=1 << 20, fields=3000)
+        lambda request: request.HEADERS["X-2998"],
+        scenario,
+        limits=Limits(head=1 << 20, fields=3000),
     )
 
 

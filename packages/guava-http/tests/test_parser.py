@@ -86,7 +86,7 @@ def test_one_empty_line_in_front_is_forgiven():
         (b"/?", b"/", b"", b"a"),
         (b"/?a?b", b"/", b"a?b", b"a"),
         (b"//x/../y", b"//x/../y", b"", b"a"),
-        (b"/a|b^{}`\"<>\\[]", b"/a|b^{}`\"<>\\[]", b"", b"a"),
+        (b'/a|b^{}`"<>\\[]', b'/a|b^{}`"<>\\[]', b"", b"a"),
         (b"http://b:80/c?d", b"/c", b"d", b"b:80"),
         (b"HTTPS://b", b"/", b"", b"b"),
         (b"http://b?d", b"/", b"d", b"b"),
@@ -107,9 +107,30 @@ def test_the_asterisk_is_for_options_only():
 
 @pytest.mark.parametrize(
     "target",
-    [b"", b"a", b"/a\tb", b"/\x7f", b"/\xc3\xa4", b"/a#b", b"/%", b"/%4", b"/%zz", b"/%4g"]
-    + [b"ftp://a/", b"http:/a", b"http://", b"http:///", b"http://u@a/", b"http://a:b/"]
-    + [b"http://a:123456/", b"http://[::1/", b"http://[]/", b"http://a b/", b"mailto:a", b"/a b"],
+    [
+        b"",
+        b"a",
+        b"/a\tb",
+        b"/\x7f",
+        b"/\xc3\xa4",
+        b"/a#b",
+        b"/%",
+        b"/%4",
+        b"/%zz",
+        b"/%4g",
+        b"ftp://a/",
+        b"http:/a",
+        b"http://",
+        b"http:///",
+        b"http://u@a/",
+        b"http://a:b/",
+        b"http://a:123456/",
+        b"http://[::1/",
+        b"http://[]/",
+        b"http://a b/",
+        b"mailto:a",
+        b"/a b",
+    ],
 )
 def test_bad_targets(target):
     assert probe(with_line(b"GET " + target + b" HTTP/1.1"))[0] == 400
@@ -179,8 +200,21 @@ def test_bad_lines(data):
 
 @pytest.mark.parametrize(
     "field",
-    [b"X : y", b"X Y: z", b": y", b"X", b"X\x00: y", b"X: \x00", b"X: a\x00b", b"X: \x01"]
-    + [b"X: a\x7f", b"X: \x7f", b"X\xff: y", b"(X): y", b"Content-Length : 5"],
+    [
+        b"X : y",
+        b"X Y: z",
+        b": y",
+        b"X",
+        b"X\x00: y",
+        b"X: \x00",
+        b"X: a\x00b",
+        b"X: \x01",
+        b"X: a\x7f",
+        b"X: \x7f",
+        b"X\xff: y",
+        b"(X): y",
+        b"Content-Length : 5",
+    ],
 )
 def test_bad_fields(field):
     assert probe(with_field(field))[0] == 400
@@ -190,16 +224,28 @@ def test_values_may_hold_high_bytes():
     assert (b"X", b"\xc3\xa4 \xff") in head_of(with_field(b"X: \xc3\xa4 \xff"))["fields"]
 
 
-@pytest.mark.parametrize("host", [b"a", b"a:1", b"[::1]", b"[::1]:80", b"", b"1.2.3.4", b"a_b~%41"])
+@pytest.mark.parametrize(
+    "host", [b"a", b"a:1", b"[::1]", b"[::1]:80", b"", b"1.2.3.4", b"a_b~%41"]
+)
 def test_hosts(host):
     assert head_of(b"GET / HTTP/1.1\r\nHost: " + host + b"\r\n\r\n")["host"] == host
 
 
 @pytest.mark.parametrize(
     "fields",
-    [b"", b"Host: a\r\nHost: a\r\n", b"Host: a\r\nhost: b\r\n", b"Host: a b\r\n"]
-    + [b"Host: u@a\r\n", b"Host: a/b\r\n", b"Host: a,b\r\n" b"Host: c\r\n", b"Host: a:\xc3\r\n"]
-    + [b"Host: a:80:80\r\n", b"Host: [a\r\n", b"Host: %zz\r\n"],
+    [
+        b"",
+        b"Host: a\r\nHost: a\r\n",
+        b"Host: a\r\nhost: b\r\n",
+        b"Host: a b\r\n",
+        b"Host: u@a\r\n",
+        b"Host: a/b\r\n",
+        b"Host: a,b\r\nHost: c\r\n",
+        b"Host: a:\xc3\r\n",
+        b"Host: a:80:80\r\n",
+        b"Host: [a\r\n",
+        b"Host: %zz\r\n",
+    ],
 )
 def test_bad_hosts(fields):
     assert probe(b"GET / HTTP/1.1\r\n" + fields + b"\r\n")[0] == 400
@@ -283,7 +329,7 @@ def test_expectations():
         (b"5\r\nhello\r\n0\r\n\r\n", b"hello"),
         (b"2\r\nhe\r\n3\r\nllo\r\n000\r\n\r\n", b"hello"),
         (b"A\r\n0123456789\r\na\r\n0123456789\r\n0\r\n\r\n", b"0123456789" * 2),
-        (b"5;a=b;c=\"d\"\r\nhello\r\n0;x\r\n\r\n", b"hello"),
+        (b'5;a=b;c="d"\r\nhello\r\n0;x\r\n\r\n', b"hello"),
         (b"5 \t;a\r\nhello\r\n0\r\n\r\n", b"hello"),
         (b"0000000000000005\r\nhello\r\n0\r\n\r\n", b"hello"),
         (b"5\r\n\r\n0\r\n\r\n0\r\nTrailer: x\r\nOther:\r\n\r\n", b"\r\n0\r\n"),
@@ -297,11 +343,33 @@ def test_chunks(wire, body):
 
 @pytest.mark.parametrize(
     "wire",
-    [b"\r\n", b"x\r\n", b" 5\r\n", b"5 \r\n", b"5\t\r\n", b"-5\r\n", b"+5\r\n", b"0x5\r\n"]
-    + [b"5\nhello", b"5\r\nhello0\r\n", b"5\r\nhello\n0\r\n\r\n", b"5\r\nhello\rX0\r\n\r\n"]
-    + [b"5\rX", b"2;\nxx\r\n", b"5;a\x00\r\n", b"5;a\rb\r\n", b"00000000000000005\r\n"]
-    + [b"0\r\n\n", b"0\r\n\rX", b"0\r\n X: y\r\n\r\n", b"0\r\nX\r\n\r\n", b"0\r\n: y\r\n\r\n"]
-    + [b"0\r\nX: y\nZ: z\r\n\r\n", b"0\r\nX : y\r\n\r\n", b"0\r\nX: \x00\r\n\r\n"],
+    [
+        b"\r\n",
+        b"x\r\n",
+        b" 5\r\n",
+        b"5 \r\n",
+        b"5\t\r\n",
+        b"-5\r\n",
+        b"+5\r\n",
+        b"0x5\r\n",
+        b"5\nhello",
+        b"5\r\nhello0\r\n",
+        b"5\r\nhello\n0\r\n\r\n",
+        b"5\r\nhello\rX0\r\n\r\n",
+        b"5\rX",
+        b"2;\nxx\r\n",
+        b"5;a\x00\r\n",
+        b"5;a\rb\r\n",
+        b"00000000000000005\r\n",
+        b"0\r\n\n",
+        b"0\r\n\rX",
+        b"0\r\n X: y\r\n\r\n",
+        b"0\r\nX\r\n\r\n",
+        b"0\r\n: y\r\n\r\n",
+        b"0\r\nX: y\nZ: z\r\n\r\n",
+        b"0\r\nX : y\r\n\r\n",
+        b"0\r\nX: \x00\r\n\r\n",
+    ],
 )
 def test_bad_chunks(wire):
     assert probe(chunked(wire))[0] == 400
@@ -315,7 +383,7 @@ def test_chunk_framing_has_bounds():
     assert probe(chunked(b"1\r\na\r\n" * 5000 + b"0\r\n\r\n"))[0] == 400
 
 
-# ---- limits, each at its last good and its first bad number --------------------------------------
+# ---- limits, each at its last good and its first bad number ----
 
 
 def test_the_limit_of_a_head():

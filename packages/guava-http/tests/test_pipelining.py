@@ -14,9 +14,7 @@ from guava_http import Response
 
 
 def requests(n: int, path: str = "/{}") -> bytes:
-    return b"".join(
-        f"GET {path.format(i)} HTTP/1.1\r\nHost: a\r\n\r\n".encode() for i in range(n)
-    )
+    return b"".join(f"GET {path.format(i)} HTTP/1.1\r\nHost: a\r\n\r\n".encode() for i in range(n))
 
 
 def echo(request):

@@ -42,8 +42,17 @@ def test_what_the_handler_sees(wire):
 
     def handler(request):
         seen.append(
-            (request.method, request.url, request.path, dict(request.GET), request.host)
-            + (request.HEADERS["X-Name"], request.body, dict(request.POST), request.scheme)
+            (
+                request.method,
+                request.url,
+                request.path,
+                dict(request.GET),
+                request.host,
+                request.HEADERS["X-Name"],
+                request.body,
+                dict(request.POST),
+                request.scheme,
+            )
         )
         return ""
 
@@ -272,7 +281,8 @@ def test_small_bodies_byte_by_byte(wire):
             await client.send(head + b"Content-Length: 5\r\n\r\nhello")
             assert (await client.answer()).body == b"hello"
             await client.send(
-                head + b"Transfer-Encoding: chunked\r\n\r\n2;x\r\nhe\r\n3\r\nllo\r\n0\r\nX: y\r\n\r\n"
+                head + b"Transfer-Encoding: chunked\r\n\r\n"
+                b"2;x\r\nhe\r\n3\r\nllo\r\n0\r\nX: y\r\n\r\n"
             )
             assert (await client.answer()).body == b"hello"
         await client.send(head + b"Content-Length: 0\r\n\r\n")
@@ -454,7 +464,7 @@ def test_counters(native):
     native.run(hello, scenario)
 
 
-# ---- start and end -------------------------------------------------------------------------------
+# ---- start and end ----
 
 
 def test_the_address(native):
@@ -734,7 +744,7 @@ def test_a_second_signal_ends_at_once():
             except OSError:
                 break
         process.send_signal(signal.SIGTERM)
-        output, _ = process.communicate(timeout=30)
+        _output, _ = process.communicate(timeout=30)
     assert process.returncode == 0
 
 

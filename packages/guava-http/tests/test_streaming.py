@@ -234,7 +234,7 @@ def test_two_endless_streams_share_the_loop(native):
     native.run(lambda request: endless(), scenario)
 
 
-# ---- failures ------------------------------------------------------------------------------------
+# ---- failures ----
 
 
 def failing(first):
@@ -302,7 +302,7 @@ def test_an_async_iterator_is_closed_at_its_end(wire):
     assert [pieces.closed for pieces in made] == [True, True]
 
 
-# ---- clients that leave --------------------------------------------------------------------------
+# ---- clients that leave ----
 
 
 def test_a_stream_ends_when_its_client_leaves(whole, caplog):

@@ -32,6 +32,11 @@ report(gh_peer *peer)
         server->api->error(server->loop, "a handler stopped the server", (PyObject *)peer);
         return;
     }
+    if (peer->stream == NULL && PyErr_ExceptionMatches(server->part->cancelled)) {
+        /* Whoever cuts connections off, at the end of the program say, knows of it. */
+        PyErr_Clear();
+        return;
+    }
     PyObject *exception = gh_take_exception();
     PyObject *request = peer->request == NULL ? Py_None : peer->request;
     PyObject *done = PyObject_CallFunctionObjArgs(server->log, request, exception, NULL);

@@ -13,7 +13,11 @@ gh_server_register(PyObject *module)
     state->server = part;
     part->add_done_callback = PyUnicode_InternFromString("add_done_callback");
     part->result = PyUnicode_InternFromString("result");
-    if (part->add_done_callback == NULL || part->result == NULL)
+    PyObject *asyncio = PyImport_ImportModule("asyncio");
+    if (asyncio != NULL)
+        part->cancelled = PyObject_GetAttrString(asyncio, "CancelledError");
+    Py_XDECREF(asyncio);
+    if (part->add_done_callback == NULL || part->result == NULL || part->cancelled == NULL)
         return -1;
     if (gh_server_type_register(module, part) < 0 || gh_peer_register(module, part) < 0 ||
         gh_adapter_register(module, part) < 0 || gh_foreign_register(module, part) < 0)
@@ -30,6 +34,7 @@ gh_server_traverse(struct gh_server_part *part, visitproc visit, void *arg)
     Py_VISIT(part->peer_type);
     Py_VISIT(part->adapter_type);
     Py_VISIT(part->call_type);
+    Py_VISIT(part->cancelled);
     return 0;
 }
 
@@ -44,6 +49,7 @@ gh_server_clear(struct gh_server_part *part)
     Py_CLEAR(part->call_type);
     Py_CLEAR(part->add_done_callback);
     Py_CLEAR(part->result);
+    Py_CLEAR(part->cancelled);
 }
 
 void

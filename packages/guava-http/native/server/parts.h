@@ -45,6 +45,7 @@ struct gh_server_part {
     PyTypeObject *call_type;
     PyObject *add_done_callback; /* interned names */
     PyObject *result;
+    PyObject *cancelled; /* asyncio.CancelledError */
 };
 
 typedef enum {

@@ -57,6 +57,8 @@ def main() -> None:
     parser.add_argument("--data", default=FOLDER / "data", type=Path, help="folder of the data")
     parser.add_argument("--debug", action="store_true", help="tracebacks, and reload on changes")
     options = parser.parse_args()
+    if not 0 <= options.port <= 65535:
+        parser.error(f"a port is a number from 0 to 65535, not {options.port}")
 
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     server = make_server(options.data, options.host, options.port, options.debug)

@@ -29,6 +29,7 @@ module_exec(PyObject *module)
     if (fill_state(gr_state_of(module)) < 0 || gr_endpoint_register(module) < 0 ||
         gr_handler_register(module) < 0 || gr_table_register(module) < 0 ||
         gr_router_register(module) < 0 || gr_mounts_register(module) < 0 ||
+        gr_dispatch_register(module) < 0 || gr_invoker_register(module) < 0 ||
         gr_beneath_register(module) < 0)
         return -1;
     return 0;

@@ -92,14 +92,13 @@ ask_plan(gr_ask *ask, PyObject *plan, const char *path, Py_ssize_t n, PyObject *
     return ask_mounted(ask, routers, rest, used < n ? n - used : 1, router, result);
 }
 
-/* 1 with the router and its answer as new references, 0 if nobody answers, -1 with an exception.
- */
-static int
-ask_all(mounts_object *self, PyObject *request, gr_state *state, PyObject **router,
-        PyObject **result)
+int
+gr_mounts_ask(PyObject *mounts, PyObject *request, gr_state *state, PyObject **router,
+              PyObject **result)
 {
     const char *bytes;
     Py_ssize_t n;
+    mounts_object *self = (mounts_object *)mounts;
     if (self->plan == NULL)
         return 0;
     PyObject *path = gr_request_path(state, request, &bytes, &n);
@@ -107,9 +106,10 @@ ask_all(mounts_object *self, PyObject *request, gr_state *state, PyObject **rout
         return -1;
     PyObject *plan = Py_NewRef(self->plan);
     gr_ask ask = {state, request, NULL};
-    int done = bytes == NULL ? 0 : ask_plan(&ask, plan, bytes, n, router, result);
+    PyObject *asked = NULL; /* borrowed from the plan, and set even if it has no answer */
+    int done = bytes == NULL ? 0 : ask_plan(&ask, plan, bytes, n, &asked, result);
     if (done == 1)
-        Py_INCREF(*router);
+        *router = Py_NewRef(asked);
     Py_XDECREF(ask.method);
     Py_DECREF(plan);
     Py_DECREF(path);
@@ -120,11 +120,11 @@ PyDoc_STRVAR(route_doc, "route($self, req, /)\n--\n\n"
                         "The router that answers a request and its answer, or None.");
 
 static PyObject *
-mounts_route(mounts_object *self, PyObject *request)
+mounts_route(PyObject *self, PyObject *request)
 {
     PyObject *router = NULL, *result = NULL;
     gr_state *state = gr_state_by(Py_TYPE(self));
-    int done = state == NULL ? -1 : ask_all(self, request, state, &router, &result);
+    int done = state == NULL ? -1 : gr_mounts_ask(self, request, state, &router, &result);
     if (done <= 0)
         return done == 0 ? Py_NewRef(Py_None) : NULL;
     PyObject *pair = PyTuple_New(2);
@@ -136,40 +136,6 @@ mounts_route(mounts_object *self, PyObject *request)
     PyTuple_SET_ITEM(pair, 0, router);
     PyTuple_SET_ITEM(pair, 1, result);
     return pair;
-}
-
-PyDoc_STRVAR(
-    find_doc,
-    "find($self, req, /)\n--\n\n"
-    "What route() gives, and of a Handler its endpoint's state and its args, as one tuple:\n"
-    "(router, answer, state, args). For other answers the last two are None and ().\n"
-    "A framework that keeps its own in `state` asks once per request instead of four times.");
-
-static PyObject *
-mounts_find(mounts_object *self, PyObject *request)
-{
-    PyObject *router = NULL, *result = NULL;
-    gr_state *state = gr_state_by(Py_TYPE(self));
-    int done = state == NULL ? -1 : ask_all(self, request, state, &router, &result);
-    if (done <= 0)
-        return done == 0 ? Py_NewRef(Py_None) : NULL;
-    PyObject *found = PyTuple_New(4);
-    if (found == NULL) {
-        Py_DECREF(router);
-        Py_DECREF(result);
-        return NULL;
-    }
-    PyObject *kept = NULL, *args = state->empty_args;
-    if (Py_TYPE(result) == state->handler_type) {
-        gr_handler *handler = (gr_handler *)result;
-        kept = ((gr_endpoint *)handler->endpoint)->state;
-        args = handler->args;
-    }
-    PyTuple_SET_ITEM(found, 0, router);
-    PyTuple_SET_ITEM(found, 1, result);
-    PyTuple_SET_ITEM(found, 2, Py_NewRef(kept == NULL ? Py_None : kept));
-    PyTuple_SET_ITEM(found, 3, Py_NewRef(args));
-    return found;
 }
 
 /* The routers of one mount point, each that must be called followed by None. */
@@ -282,8 +248,7 @@ mounts_dealloc(mounts_object *self)
 }
 
 static PyMethodDef mounts_methods[] = {
-    {"route", (PyCFunction)mounts_route, METH_O, route_doc},
-    {"find", (PyCFunction)mounts_find, METH_O, find_doc},
+    {"route", mounts_route, METH_O, route_doc},
     {"_plan", (PyCFunction)mounts_plan, METH_VARARGS, plan_doc},
     {NULL},
 };

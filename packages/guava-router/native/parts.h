@@ -6,6 +6,8 @@
  *   table.c     Table: an immutable tree whose nodes answer with handlers
  *   router.c    RouterBase: a mount point and a table
  *   mounts.c    MountsBase: the tree of mounted routers
+ *   dispatch.c  Dispatch: asks them, and calls what an endpoint has for them
+ *   invoker.c   Invoker: a method on a fresh instance, without a Python frame in between
  *   beneath.c   open_beneath: opens a file that is certainly inside a directory
  *   module.c    registers them all
  */
@@ -121,6 +123,14 @@ int gr_router_match(gr_router *self, gr_ask *ask, const char *rest, Py_ssize_t n
  * for text that has no UTF-8 form or does not start with a slash: it matches nothing. */
 PyObject *gr_request_path(gr_state *state, PyObject *request, const char **bytes, Py_ssize_t *n);
 
+/* ---- MountsBase ------------------------------------------------------------------------------
+ */
+
+/* 1 with the router and its answer as new references, 0 if nobody answers, -1 with an exception.
+ */
+int gr_mounts_ask(PyObject *mounts, PyObject *request, gr_state *state, PyObject **router,
+                  PyObject **result);
+
 /* ---- the module ------------------------------------------------------------------------------
  */
 
@@ -129,6 +139,8 @@ int gr_handler_register(PyObject *module);
 int gr_table_register(PyObject *module);
 int gr_router_register(PyObject *module);
 int gr_mounts_register(PyObject *module);
+int gr_dispatch_register(PyObject *module);
+int gr_invoker_register(PyObject *module);
 int gr_beneath_register(PyObject *module);
 
 #endif

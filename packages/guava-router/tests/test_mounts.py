@@ -300,29 +300,6 @@ def test_a_request_that_registers_while_its_method_is_read(program) -> None:
         assert mounts.route(Meddling())[1].action == "get_all"
 
 
-def test_find_gives_what_a_framework_needs_at_once(program, request_to) -> None:
-    program(
-        {"app/__init__.py": "", "app/post.py": POST, "api/__init__.py": "", "api/users.py": USERS}
-    )
-    mounts = Mounts(MVCRouter(package="app"), RESTRouter("/api", "api"), Special())
-    for path in ("/post", "/post/view/10", "/api/users", "/hello"):
-        router, handler = mounts.route(request_to(path))
-        handler.endpoint.state = kept = [path]
-        found = mounts.find(request_to(path))
-        assert found == (router, handler, kept, handler.args)
-        assert found[2] is kept
-        del handler.endpoint.state
-        assert mounts.find(request_to(path))[2] is None
-    router, answer = mounts.route(request_to("/api/users", "BREW"))
-    assert mounts.find(request_to("/api/users", "BREW"))[0] is router
-    assert type(mounts.find(request_to("/api/users", "BREW"))[1]) is type(answer)
-    assert mounts.find(request_to("/api/users", "BREW"))[2:] == (None, ())
-    assert mounts.find(request_to("/nothing")) is None
-    assert Mounts().find(request_to("/")) is None
-    with pytest.raises(AttributeError):
-        mounts.find(object())
-
-
 def test_routing_leaves_nothing_behind(program, request_to) -> None:
     program(
         {"app/__init__.py": "", "app/post.py": POST, "api/__init__.py": "", "api/users.py": USERS}
@@ -337,7 +314,6 @@ def test_routing_leaves_nothing_behind(program, request_to) -> None:
     def all_of_them() -> None:
         for request in requests:
             mounts.route(request)
-            mounts.find(request)
 
     all_of_them()
     gc.collect()

@@ -75,8 +75,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[.
     def make(**modules: str) -> str:
         name = f"site{next(_numbers)}"
         for path, source in {"__init__": "", **modules}.items():
-            file = tmp_path / name / (path.replace("__", "/") if path != "__init__" else path)
-            file = file.with_suffix(".py")
+            file = tmp_path / name / f"{path}.py"
             file.parent.mkdir(exist_ok=True)
             file.write_text("from guava.controller import Controller\n" + dedent(source))
         made.append(name)

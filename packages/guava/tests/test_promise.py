@@ -30,7 +30,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     (tmp_path / "me.py").write_text("from guava.controller import Controller\n" + ME)
     monkeypatch.syspath_prepend(str(tmp_path))
     yield
-    for name in ("misc", "me"):
+    for name in ("misc", "me", "plain"):
         sys.modules.pop(name, None)
 
 

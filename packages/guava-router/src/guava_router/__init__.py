@@ -1,6 +1,6 @@
 """URL routers for any Python web framework: tables, static files, MVC, REST."""
 
-from ._core import Endpoint, Handler, open_beneath
+from ._core import Dispatch, Endpoint, Handler, Invoker, open_beneath
 from .answers import AllowedMethods, Answer, MethodNotAllowed, NotFound, RedirectHandler
 from .conditional import is_not_modified
 from .content_types import content_type
@@ -23,9 +23,11 @@ __all__ = [
     "Answer",
     "ControllerImportError",
     "ConventionRouter",
+    "Dispatch",
     "Endpoint",
     "Handler",
     "HandlerNotFound",
+    "Invoker",
     "Listing",
     "MVCRouter",
     "MethodNotAllowed",

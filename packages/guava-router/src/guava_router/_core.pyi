@@ -113,13 +113,40 @@ class MountsBase:
 
     def __new__(cls, *args: Any, **kwargs: Any) -> MountsBase: ...
     def route(self, req: _Request, /) -> tuple[Any, Any] | None: ...
-    def find(self, req: _Request, /) -> tuple[Any, Any, Any, tuple[Any, ...]] | None: ...
     def _plan(
         self,
         customs: tuple[RouterBase, ...],
         mounted: tuple[tuple[tuple[str, ...], tuple[RouterBase, ...]], ...],
         /,
     ) -> None: ...
+
+@final
+class Dispatch:
+    """A whole application as one function of a request."""
+
+    def __new__(
+        cls,
+        mounts: MountsBase,
+        otherwise: Callable[[Any, Any, Any], Any],
+        failed: Callable[[Any, Exception], Any],
+    ) -> Dispatch: ...
+    def __call__(self, req: Any, /) -> Any: ...
+
+@final
+class Invoker:
+    """A function of a request and arguments that calls a method on an instance made for it."""
+
+    def __new__(
+        cls,
+        controller: type,
+        function: Callable[..., Any],
+        owner: type,
+        request: str,
+        fresh: dict[str, Any],
+        written: str,
+        finish: Callable[[Any, Any], Any],
+    ) -> Invoker: ...
+    def __call__(self, req: Any, /, *args: Any) -> Any: ...
 
 def open_beneath(root_fd: int, path: str, follow_symlinks: bool = False, /) -> int: ...
 def _open_walking(root_fd: int, path: str, follow_symlinks: bool = False, /) -> int: ...

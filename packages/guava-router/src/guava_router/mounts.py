@@ -39,10 +39,6 @@ class Mounts(MountsBase):
     MVCRouter(package="controllers") and RESTRouter("/api", "controllers.api"), the first does not
     reach into controllers.api.
 
-    find(req) gives the same with what a framework keeps in the state of a Handler's endpoint, and
-    with the Handler's arguments: (router, answer, state, args). It costs one call per request
-    where route() is followed by three attributes.
-
     Raises TypeError for what is no Router, RouteError for one that is added twice, RouteConflict
     if two conventions at one mount point have a URL in common.
     """

@@ -6,11 +6,12 @@ action does little more than call it.
 """
 
 import inspect
-from collections.abc import Awaitable, Callable, Generator, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Generator, Iterable
 from types import FunctionType
 from typing import Any, TypeAlias
 
 from guava_http import Request, Response
+from guava_router import Invoker
 
 from ._sessions import Binding
 from .controller import Controller
@@ -22,9 +23,8 @@ Steps: TypeAlias = Generator[Awaitable[Any], Any, Any]
 #: Makes the answer from an exception.
 Failed: TypeAlias = Callable[[Request, Exception], Any]
 
-#: Answers a request, given the arguments that its URL has for the action. What is raised at once
-#: is raised to the caller; what is raised in a coroutine goes to the function given last.
-Run: TypeAlias = Callable[[Request, Sequence[str], Failed], Any]
+#: Answers a request, given the arguments that its URL has for the action.
+Run: TypeAlias = Callable[..., Any]
 
 
 def joined(out: Iterable[str | bytes]) -> str | bytes:
@@ -125,59 +125,46 @@ def _own_code(run: Run) -> Run:
     )
 
 
-def compile_action(cls: type[Controller], name: str, binding: Binding) -> Run:
-    """The function that answers requests with the action `name` of `cls`, a user's class, in a
-    router with these sessions."""
+def compile_action(cls: type[Controller], name: str, binding: Binding, failed: Failed) -> Run:
+    """The function that answers requests with an action.
+
+    Args:
+        cls: a user's class.
+        name: one of its methods.
+        binding: the sessions of the router in charge.
+        failed: gets what is raised in a coroutine; what is raised at once is raised to the caller.
+    """
     action = getattr(cls, name)
     before = None if cls.before_action is Controller.before_action else cls.before_action
     after = None if cls.after_action is Controller.after_action else cls.after_action
 
-    def run_plain(req: Request, args: Sequence[str], failed: Failed) -> Any:
-        controller: Any = cls()
+    def new(req: Request) -> Controller:
+        controller = cls()
         controller.req = req
         controller._out = controller._resp = None
         controller._session = binding
-        # Spelled out: a call with a tuple costs as much as the rest of this function.
-        if not args:
-            result = action(controller)
-        elif len(args) == 1:
-            result = action(controller, args[0])
-        else:
-            result = action(controller, *args)
-        # Nearly always the action returned or wrote one text, and nothing else was touched.
-        if controller._resp is None and controller._session is binding:
-            out = controller._out
-            if out is None:
-                if type(result) is str:
-                    return result
-            elif result is None and type(out) is str:
-                return out
+        return controller
+
+    def finish_plain(controller: Controller, result: Any) -> Any:
         if waits(result):
-            return guarded(go_on(controller, result), req, failed)
+            return guarded(go_on(controller, result), controller.req, failed)
         return finish(controller, binding, result)
 
     async def go_on(controller: Controller, result: Awaitable[Any]) -> Any:
         return finish(controller, binding, await result)
 
-    async def run_async(req: Request, args: Sequence[str], failed: Failed) -> Any:
-        controller: Any = cls()
-        controller.req = req
-        controller._out = controller._resp = None
-        controller._session = binding
+    def run_plain(req: Request, *args: str) -> Any:
+        controller = new(req)
+        return finish_plain(controller, action(controller, *args))
+
+    async def run_async(req: Request, *args: str) -> Any:
+        controller = new(req)
         try:
-            result = await (action(controller, *args) if args else action(controller))
-            if controller._resp is None and controller._session is binding:
-                out = controller._out
-                if out is None:
-                    if type(result) is str:
-                        return result
-                elif result is None and type(out) is str:
-                    return out
-            return finish(controller, binding, result)
+            return finish(controller, binding, await action(controller, *args))
         except Exception as error:
             return failed(req, error)
 
-    def steps(controller: Controller, args: Sequence[str], failed: Failed) -> Steps:
+    def steps(controller: Controller, args: tuple[str, ...]) -> Steps:
         if before is not None:
             verdict: Any = before(controller)
             if waits(verdict):
@@ -188,7 +175,7 @@ def compile_action(cls: type[Controller], name: str, binding: Binding) -> Run:
                 return finish(controller, binding, None)
             if verdict is not None and verdict is not True:
                 return finish(controller, binding, verdict)
-        result = action(controller, *args) if args else action(controller)
+        result = action(controller, *args)
         if waits(result):
             result = yield result
         if after is not None:
@@ -201,12 +188,8 @@ def compile_action(cls: type[Controller], name: str, binding: Binding) -> Run:
                 raise TypeError("after_action cannot write(): the answer is there, as self.resp")
         return finish(controller, binding, result)
 
-    def run_steps(req: Request, args: Sequence[str], failed: Failed) -> Any:
-        controller = cls()
-        controller.req = req
-        controller._out = controller._resp = None
-        controller._session = binding
-        going = steps(controller, args, failed)
+    def run_steps(req: Request, *args: str) -> Any:
+        going = steps(new(req), args)
         try:
             first = next(going)
         except StopIteration as stop:
@@ -215,4 +198,11 @@ def compile_action(cls: type[Controller], name: str, binding: Binding) -> Run:
 
     if before is not None or after is not None:
         return _own_code(run_steps)
-    return _own_code(run_async if inspect.iscoroutinefunction(action) else run_plain)
+    if inspect.iscoroutinefunction(action):
+        return _own_code(run_async)
+    fresh = {"_out": None, "_resp": None, "_session": binding}
+    try:
+        return Invoker(cls, action, Controller, "req", fresh, "_out", finish_plain)
+    except TypeError:
+        # The class has something else under one of these names, such as a property `req`.
+        return run_plain

@@ -1,12 +1,11 @@
 """From a request to its answer: ask the routers, and carry out what they say."""
 
 import logging
-from collections.abc import Callable
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol
 
 import guava_router
 from guava_http import Request, RequestError, Response
-from guava_router import Handler, HandlerNotFound, Mounts, Router, StaticHandler
+from guava_router import Dispatch, Handler, HandlerNotFound, Mounts, Router, StaticHandler
 
 from . import _pages, _static
 from ._actions import Run, compile_action, guarded, waits
@@ -19,9 +18,6 @@ log = logging.getLogger("guava")
 #: A convention without methods leaves it to the action what to make of them. (A RESTRouter answers
 #: OPTIONS itself.)
 ANY_METHOD = "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT"
-
-#: What an endpoint remembers: the router that it was prepared for, and the function that runs it.
-Prepared: TypeAlias = tuple[Router, Run]
 
 
 class ErrorPage(Protocol):
@@ -41,8 +37,9 @@ class Dispatcher:
         self._error_page = error_page
         self._mounts = Mounts()
         # Handlers that a route() makes anew for every request lead here to what is known of them.
-        self._prepared: dict[tuple[Router, str, str, str, str], Prepared] = {}
-        self.handle = self._make_handle()
+        self._prepared: dict[tuple[Router, str, str, str, str], Run] = {}
+        # Native: it finds the action and calls it, and comes back here for everything else.
+        self.handle = Dispatch(self._mounts, self._otherwise, self.failed)
 
     @property
     def routers(self) -> tuple[Router, ...]:
@@ -63,48 +60,36 @@ class Dispatcher:
         """
         self._mounts.check()
 
-    def _make_handle(self) -> Callable[[Request], Any]:
-        # A closure: on the path of every request a name of its own is cheaper than an attribute.
-        find, failed = self._mounts.find, self.failed
-        prepare, carry_out = self._prepare, self._carry_out
-
-        def handle(req: Request) -> Any:
-            try:
-                found = find(req)
-                if found is None:
-                    return failed(req, HTTPError(404))
-                router, handler, prepared, args = found
-                # An endpoint may be reached through several routers, each with its own sessions.
-                if prepared is None or prepared[0] is not router:
-                    if type(handler) is not Handler:
-                        return carry_out(req, handler)
-                    prepared = prepare(router, handler)
-                if req.method == "OPTIONS":
-                    return Response(None, status=204, headers={"Allow": ANY_METHOD})
-                return prepared[1](req, args, failed)
-            except Exception as error:
-                return failed(req, error)
-
-        return handle
+    def _otherwise(self, req: Request, router: Router | None, answer: Any) -> Any:
+        """Answers what is not a call of a prepared action."""
+        if router is None:
+            raise HTTPError(404)
+        if type(answer) is not Handler:
+            return self._carry_out(req, answer)
+        run = self._prepare(router, answer)
+        if req.method == "OPTIONS":
+            return Response(None, status=204, headers={"Allow": ANY_METHOD})
+        return run(req, *answer.args)
 
     # ---- actions -----------------------------------------------------------------------------
 
-    def _prepare(self, router: Router, handler: Handler) -> Prepared:
+    def _prepare(self, router: Router, handler: Handler) -> Run:
         endpoint = handler.endpoint
-        key = (router, endpoint.package, endpoint.module, endpoint.controller, endpoint.action)
-        prepared = self._prepared.get(key)
         resolved = guava_router.resolve(handler)
-        if prepared is None:
+        key = (router, endpoint.package, endpoint.module, endpoint.controller, endpoint.action)
+        run = self._prepared.get(key)
+        if run is None:
             cls = resolved.target
             if not (isinstance(cls, type) and issubclass(cls, Controller)):
                 raise TypeError(f"{handler!r}: {cls!r} does not derive from guava's Controller")
             if hasattr(Controller, handler.action):
                 raise TypeError(f"{handler!r}: {handler.action} is no action but a helper")
-            where = f"{endpoint.controller} behind {router!r}"
-            run = compile_action(cls, handler.action, Binding(router.session_store, where))
-            prepared = self._prepared[key] = router, run
-        endpoint.state = prepared
-        return prepared
+            binding = Binding(router.session_store, f"{endpoint.controller} behind {router!r}")
+            run = compile_action(cls, handler.action, binding, self.failed)
+            self._prepared[key] = run
+        # An endpoint may be reached through several routers, each with its own sessions.
+        endpoint.state = self.handle, router, run
+        return run
 
     # ---- everything else ---------------------------------------------------------------------
 

@@ -198,6 +198,14 @@ def test_bad_lines(data):
     assert probe(data)[0] == 400
 
 
+@pytest.mark.parametrize("stray", [b"\r", b"\n"])
+def test_a_stray_break_anywhere(stray):
+    data = b"GET /a/long/enough/path HTTP/1.1\r\nHost: a\r\nX-Name: 0123456789abcdef\r\n\r\n"
+    assert probe(data)[0] == 0
+    for i in range(len(data) - 1):
+        assert probe(data[:i] + stray + data[i:])[0] == 400, data[:i]
+
+
 @pytest.mark.parametrize(
     "field",
     [

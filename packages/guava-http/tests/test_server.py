@@ -173,6 +173,18 @@ def test_no_body_where_none_may_be(wire, status):
     wire.run(lambda request: Response("no", status=status), scenario)
 
 
+def test_a_head_larger_than_all_buffers(whole):
+    value = "x" * 100_000
+
+    async def scenario(server, connect):
+        client = await connect()
+        for _ in range(2):
+            answer = await client.get()
+            assert (answer["X-Large"], answer.body) == (value, b"body")
+
+    whole.run(lambda request: Response("body", headers={"X-Large": value}), scenario)
+
+
 def test_1_0_closes_unless_asked_not_to(wire):
     async def scenario(server, connect):
         client = await connect()

@@ -183,10 +183,11 @@ static const http_parser_settings settings = {
 static gh_verdict
 read_line(gh_head *head, const char *line, uint32_t len, const gh_limits *limits)
 {
-    const char *space = memchr(line, ' ', len);
-    head->method = (gh_slice){line, space == NULL ? len : (uint32_t)(space - line)};
-    if (space == NULL || !gh_is_token(line, head->method.len) ||
-        len < head->method.len + 1 + VERSION_SIZE)
+    uint32_t n = 0;
+    while (n < len && line[n] != ' ')
+        n++;
+    head->method = (gh_slice){line, n};
+    if (!gh_is_token(line, n) || len < n + 1 + VERSION_SIZE)
         return GH_BAD_REQUEST_LINE;
     const char *version = line + len - VERSION_SIZE;
     if (memcmp(version, " HTTP/", 6) != 0 || version[7] != '.' || version[6] < '0' ||
@@ -195,7 +196,7 @@ read_line(gh_head *head, const char *line, uint32_t len, const gh_limits *limits
     if (version[6] != '1' || version[8] > '1')
         return GH_UNKNOWN_VERSION;
     head->minor = (uint8_t)(version[8] - '0');
-    head->target = (gh_slice){space + 1, (uint32_t)(version - space - 1)};
+    head->target = (gh_slice){line + n + 1, (uint32_t)(version - line - n - 1)};
     if (head->target.len > limits->target)
         return GH_TARGET_TOO_LONG;
     if (head->method.len == 7 && memcmp(line, "CONNECT", 7) == 0)

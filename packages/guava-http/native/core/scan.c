@@ -4,7 +4,9 @@
  * have been found here, whole; that also makes every slice that it reports one piece. */
 #include "core/scan.h"
 
-#include <string.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 #include "core/field.h"
 
@@ -27,48 +29,82 @@ judge_rest(const gh_scan *scan, const char *bytes, size_t n, const gh_limits *li
     return n >= limits->head ? GH_HEAD_TOO_LARGE : GH_MORE;
 }
 
+/* The first CR or LF, or `end`. Lines are short: two calls of memchr() for each cost more than
+ * looking at the bytes, sixteen at a time where the processor can (every x86-64 can). */
+static const char *
+find_break(const char *at, const char *end)
+{
+#ifdef __SSE2__
+    const __m128i cr = _mm_set1_epi8('\r'), lf = _mm_set1_epi8('\n');
+    for (; end - at >= 16; at += 16) {
+        __m128i bytes = _mm_loadu_si128((const __m128i *)at);
+        __m128i found = _mm_or_si128(_mm_cmpeq_epi8(bytes, cr), _mm_cmpeq_epi8(bytes, lf));
+        int mask = _mm_movemask_epi8(found);
+        if (mask != 0)
+            return at + __builtin_ctz((unsigned)mask);
+    }
+#endif
+    while (at < end && *at != '\r' && *at != '\n')
+        at++;
+    return at;
+}
+
+/* The request line is complete. */
+static gh_verdict
+end_first_line(gh_scan *scan, size_t len, const gh_limits *limits)
+{
+    if (len > (size_t)limits->target + AROUND_TARGET)
+        return GH_TARGET_TOO_LONG;
+    /* One empty line in front is forgiven (RFC 9112, 2.2). */
+    if (len == 0 && scan->line > 0)
+        return GH_BAD_REQUEST_LINE;
+    if (len == 0)
+        scan->start = 2;
+    else
+        scan->lines = 1;
+    scan->first = (uint32_t)len;
+    return GH_MORE;
+}
+
+/* A line behind it is complete. GH_OK: it is the empty one. */
+static gh_verdict
+end_line(gh_scan *scan, const char *line, size_t len, const gh_limits *limits)
+{
+    if (len == 0)
+        return GH_OK;
+    if (*line == ' ' || *line == '\t')
+        return GH_BAD_LINE;
+    if (scan->lines > limits->fields)
+        return GH_TOO_MANY_FIELDS;
+    scan->lines++;
+    return GH_MORE;
+}
+
 gh_verdict
 gh_scan_head(gh_scan *scan, const char *bytes, size_t n, const gh_limits *limits, size_t *size)
 {
+    const char *end = bytes + n;
     for (;;) {
-        const char *lf = memchr(bytes + scan->seen, '\n', n - scan->seen);
-        if (lf == NULL) {
-            scan->seen = n < UINT32_MAX ? (uint32_t)n : UINT32_MAX;
+        const char *cr = find_break(bytes + scan->seen, end);
+        if (end - cr < 2) {
+            /* A lone LF is bad whatever follows; a CR at the end may get its LF. */
+            if (cr < end && *cr == '\n')
+                return GH_BAD_LINE;
+            scan->seen = cr - bytes < UINT32_MAX ? (uint32_t)(cr - bytes) : UINT32_MAX;
             return judge_rest(scan, bytes, n, limits);
         }
+        if (cr[0] != '\r' || cr[1] != '\n')
+            return GH_BAD_LINE;
         const char *line = bytes + scan->line;
-        if (lf == line || lf[-1] != '\r')
-            return GH_BAD_LINE;
-        size_t len = (size_t)(lf - 1 - line);
-        size_t end = (size_t)(lf + 1 - bytes);
-        if (scan->lines == 0) {
-            if (len > (size_t)limits->target + AROUND_TARGET)
-                return GH_TARGET_TOO_LONG;
-            if (end > limits->head)
-                return GH_HEAD_TOO_LARGE;
-            if (len == 0) {
-                /* One empty line in front is forgiven (RFC 9112, 2.2). */
-                if (scan->line > 0)
-                    return GH_BAD_REQUEST_LINE;
-                scan->start = scan->line = scan->seen = (uint32_t)end;
-                continue;
-            }
-            scan->first = (uint32_t)len;
-        } else {
-            if (end > limits->head)
-                return GH_HEAD_TOO_LARGE;
-            if (len == 0) {
-                *size = end;
-                return GH_OK;
-            }
-            if (*line == ' ' || *line == '\t')
-                return GH_BAD_LINE;
-            if (scan->lines > limits->fields)
-                return GH_TOO_MANY_FIELDS;
-        }
-        if (memchr(line, '\r', len) != NULL)
-            return GH_BAD_LINE;
-        scan->lines++;
-        scan->line = scan->seen = (uint32_t)end;
+        size_t len = (size_t)(cr - line), after = (size_t)(cr + 2 - bytes);
+        gh_verdict verdict = scan->lines == 0 ? end_first_line(scan, len, limits)
+                                              : end_line(scan, line, len, limits);
+        if (verdict <= GH_MORE && after > limits->head)
+            return GH_HEAD_TOO_LARGE;
+        if (verdict == GH_OK)
+            *size = after;
+        if (verdict != GH_MORE)
+            return verdict;
+        scan->line = scan->seen = (uint32_t)after;
     }
 }

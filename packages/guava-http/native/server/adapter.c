@@ -410,7 +410,8 @@ adapter_connection_made(adapter *self, PyObject *transport)
         return NULL;
     /* While reading is paused nothing but the transport refers to us, and nothing but us to the
      * transport: the collector would take both. */
-    Py_INCREF(self);
+    if (self->stream.ops != NULL)
+        Py_INCREF(self);
     Py_RETURN_NONE;
 }
 
@@ -558,7 +559,7 @@ static PyType_Slot adapter_slots[] = {
 static PyType_Spec adapter_spec = {
     .name = "guava_http._core.Adapter",
     .basicsize = sizeof(adapter),
-    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_IMMUTABLETYPE,
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC,
     .slots = adapter_slots,
 };
 

@@ -106,7 +106,8 @@ let_request_go(gh_peer *peer)
 void
 gh_peer_finish(gh_peer *peer)
 {
-    gh_produce_drop(peer);
+    if (peer->reply != NULL || peer->filing)
+        gh_produce_drop(peer);
     Py_CLEAR(peer->context);
     let_request_go(peer);
     peer->sent_head = false;
@@ -346,6 +347,11 @@ int
 gh_peer_accept(guava_stream *stream, void *arg)
 {
     gh_server *server = arg;
+    if (server->closing) {
+        /* It came between the kernel's queue and the end of listening. */
+        server->api->abort(stream, 0);
+        return 0;
+    }
     gh_peer *peer = (gh_peer *)server->part->peer_type->tp_alloc(server->part->peer_type, 0);
     if (peer == NULL)
         return -1;

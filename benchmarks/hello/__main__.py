@@ -22,6 +22,12 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--seconds", type=int, default=3, help="length of one load, in seconds (default 3)"
     )
+    parser.add_argument(
+        "--patience",
+        type=int,
+        default=2,
+        help="how often a load that others disturb is repeated (default 2)",
+    )
     parser.add_argument("--quick", action="store_true", help="one round of one second")
     parser.add_argument(
         "--only", metavar="NAMES", help=f"some of them, comma-separated: {', '.join(keys)}"
@@ -31,7 +37,7 @@ def arguments() -> argparse.Namespace:
     )
     options = parser.parse_args()
     if options.quick:
-        options.rounds, options.seconds = 1, 1
+        options.rounds, options.seconds, options.patience = 1, 1, 0
     wanted = options.only.split(",") if options.only else keys
     unknown = set(wanted) - set(keys)
     if unknown or options.rounds < 1 or options.seconds < 1:
@@ -55,7 +61,9 @@ def prepare(results: Results) -> list[Contestant]:
     return able
 
 
-def run(contestant: Contestant, results: Results, expected: bytes | None) -> bytes | None:
+def run(
+    contestant: Contestant, results: Results, expected: bytes | None, patience: int
+) -> bytes | None:
     """One contestant's turn in a round, in every mode; its answer."""
     try:
         with serving(contestant) as (leader, port):
@@ -67,7 +75,7 @@ def run(contestant: Contestant, results: Results, expected: bytes | None) -> byt
                 if results.failed(contestant, mode):
                     continue
                 try:
-                    sample = measure(leader, port, mode, results.seconds)
+                    sample = measure(leader, port, mode, results.seconds, patience)
                 except Failed as error:
                     results.fail(contestant, str(error), [mode])
                     say(f"{contestant.key:15} {mode.key:5} failed: {error}")
@@ -76,6 +84,7 @@ def run(contestant: Contestant, results: Results, expected: bytes | None) -> byt
                 say(
                     f"{contestant.key:15} {mode.key:5} {sample.requests_per_second:11,.0f}/s"
                     f" {sample.cpu_us:8.2f} µs  core {sample.busy:4.0%}"
+                    f"  others {sample.foreign:4.0%}"
                 )
             return given
     except Failed as error:
@@ -96,7 +105,7 @@ def main() -> int:
     for number in range(options.rounds):
         say(f"-- round {number + 1} of {options.rounds}")
         for contestant in able:
-            given = run(contestant, results, expected)
+            given = run(contestant, results, expected, options.patience)
             expected = given if contestant.key == LIMIT else expected
     found = results.as_dict()
     print(markdown(found), end="")

@@ -46,6 +46,7 @@ class Results:
             "requests_per_second": max(s.requests_per_second for s in samples),
             "cpu_us": min(s.cpu_us for s in samples),
             "busy": max(s.busy for s in samples),
+            "foreign": min(s.foreign for s in samples),
             "rounds": [vars(s) for s in samples],
         }
         limit = self.samples.get((LIMIT, mode.key))
@@ -91,7 +92,8 @@ def markdown(results: dict[str, Any]) -> str:
     machine = results["machine"]
     lines = [
         f"{machine['cpu']}, {machine['cores']}. {machine['system']}, Python {machine['python']}.",
-        f"{results['rounds']} rounds of {results['seconds']:g} s a mode, interleaved.",
+        f"{results['rounds']} rounds of {results['seconds']:g} s a mode, interleaved; in the quietest "
+        f"rounds, others took {disturbance(results)} of the two cores.",
     ]
     for mode in MODES:
         lines += [
@@ -108,6 +110,17 @@ def markdown(results: dict[str, Any]) -> str:
     for row in results["contestants"]:
         lines.append(f"| {row['title']} | {row['version'] or '-'} | {row['note']} |")
     return "\n".join(lines) + "\n"
+
+
+def disturbance(results: dict[str, Any]) -> str:
+    """The least and the most that others took, over all contestants and modes."""
+    foreign = [
+        figures["foreign"]
+        for row in results["contestants"]
+        for figures in row["modes"].values()
+        if "foreign" in figures
+    ]
+    return f"{min(foreign):.0%} to {max(foreign):.0%}" if foreign else "an unknown part"
 
 
 def line(row: dict[str, Any], figures: dict[str, Any]) -> str:

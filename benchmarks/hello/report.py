@@ -92,8 +92,8 @@ def markdown(results: dict[str, Any]) -> str:
     machine = results["machine"]
     lines = [
         f"{machine['cpu']}, {machine['cores']}. {machine['system']}, Python {machine['python']}.",
-        f"{results['rounds']} rounds of {results['seconds']:g} s a mode, interleaved; in the quietest "
-        f"rounds, others took {disturbance(results)} of the two cores.",
+        f"{results['rounds']} rounds of {results['seconds']:g} s a mode, interleaved; in the "
+        f"quietest rounds others took {disturbance(results)} of the two cores.",
     ]
     for mode in MODES:
         lines += [

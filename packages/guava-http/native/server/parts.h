@@ -9,8 +9,9 @@
  *   produce.c   an answer that an iterator makes piece by piece
  *   send_file.c an answer that is a file
  *   out.c       bytes out: the cork
- *   adapter.c   the loop's table of functions, over any asyncio transport
- *   foreign.c   and over any asyncio loop
+ *   adapter.c   a protocol of any asyncio transport
+ *   adapter_stream.c, foreign.c
+ *               the loop's table of functions, over such transports and any asyncio loop
  *   probe.c     reads a request for the tests and says what it found
  *   part.c      what the module keeps for all this
  */
@@ -233,7 +234,8 @@ gh_out_took(gh_peer *peer, size_t n)
 void gh_out(gh_peer *peer, const char *bytes, size_t n, PyObject *owner);
 void gh_out_flush(gh_server *server);
 
-/* ---- adapter.c, foreign.c --------------------------------------------------------------------
+/* ---- adapter.c, adapter_stream.c, foreign.c
+ * --------------------------------------------------------------------
  */
 extern const guava_loop_api gh_adapter_api;
 int gh_adapter_register(PyObject *module, struct gh_server_part *part);

@@ -13,7 +13,8 @@ from ._core import (
     status_phrase,
     unquote,
 )
-from .server import Handler, Limits, Result, Server, Timeouts, serve
+from .blocking import serve
+from .server import Handler, Limits, Result, Server, Timeouts
 
 __all__ = [
     "Cookie",

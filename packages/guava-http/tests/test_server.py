@@ -516,6 +516,23 @@ def test_a_host_without_an_address(native):
     guava_loop.run(main())
 
 
+def test_addresses_that_the_machine_has_not_are_left_out(native, monkeypatch):
+    """As where "localhost" has an IPv6 address and the machine has no IPv6."""
+    real = socket.getaddrinfo("127.0.0.1", 0, type=socket.SOCK_STREAM)
+    strange = socket.getaddrinfo("192.0.2.1", 0, type=socket.SOCK_STREAM)  # RFC 5737
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **kwargs: answers.pop(0))
+
+    async def main():
+        async with Server(hello, "name", 0) as server:
+            assert [sock.getsockname()[0] for sock in server.sockets] == ["127.0.0.1"]
+        with pytest.raises(OSError, match="name:8000") as caught:
+            await Server(hello, "name").start()
+        assert caught.value.errno == errno.EADDRNOTAVAIL
+
+    answers = [strange + real, strange]
+    guava_loop.run(main())
+
+
 def test_every_address_of_a_name_has_one_port(native):
     async def main():
         async with Server(hello, None, 0) as server:

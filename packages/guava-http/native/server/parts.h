@@ -234,8 +234,7 @@ gh_out_took(gh_peer *peer, size_t n)
 void gh_out(gh_peer *peer, const char *bytes, size_t n, PyObject *owner);
 void gh_out_flush(gh_server *server);
 
-/* ---- adapter.c, adapter_stream.c, foreign.c
- * --------------------------------------------------------------------
+/* ---- adapters --------------------------------------------------------------------------------
  */
 extern const guava_loop_api gh_adapter_api;
 int gh_adapter_register(PyObject *module, struct gh_server_part *part);

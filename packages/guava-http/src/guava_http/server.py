@@ -313,28 +313,28 @@ class Server:
         return native and self._ssl is None and self._transport != "asyncio"
 
     async def _bind(self, loop: asyncio.AbstractEventLoop) -> list[socket.socket]:
-        infos = await self._resolve(loop)
         sockets: list[socket.socket] = []
+        missing: OSError | None = None
         port = self._port
-        try:
-            for family, kind, proto, _, name in dict.fromkeys(infos):
-                sock = socket.socket(family, kind, proto)
-                sockets.append(sock)
-                sock.setblocking(False)
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                if family == socket.AF_INET6:
-                    sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        for info in dict.fromkeys(await self._resolve(loop)):
+            try:
+                sockets.append(_bound_socket(info, port))
+            except OSError as error:
+                # "localhost" is often said to have an IPv6 address where there is no IPv6.
+                missing = error
+                if error.errno not in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL):
+                    sockets = _close_all(sockets)
+                    break
+            else:
                 # With port 0 every address gets the port that the first one got.
-                sock.bind((name[0], port, *name[2:]))
-                port = port or sock.getsockname()[1]
-        except OSError as error:
-            for sock in sockets:
-                sock.close()
-            raise OSError(
-                error.errno,
-                f"cannot listen on {self._where()}: {os.strerror(error.errno or 0).lower()}",
-            ) from None
+                port = port or sockets[-1].getsockname()[1]
+        if not sockets and missing is not None:
+            raise self._cannot_listen(missing) from None
         return sockets
+
+    def _cannot_listen(self, error: OSError) -> OSError:
+        reason = os.strerror(error.errno or 0).lower()
+        return OSError(error.errno, f"cannot listen on {self._where()}: {reason}")
 
     async def _resolve(self, loop: asyncio.AbstractEventLoop) -> list[Any]:
         flags = socket.AI_PASSIVE
@@ -368,10 +368,7 @@ class Server:
                 self._core.listen(copy, self._backlog)
             except OSError as error:
                 os.close(copy)
-                raise OSError(
-                    error.errno,
-                    f"cannot listen on {self._where()}: {os.strerror(error.errno or 0).lower()}",
-                ) from None
+                raise self._cannot_listen(error) from None
             return
         # Both asyncio and uvloop close what they are given. They keep the factory, which so must
         # not keep this object: it is when nobody does that __del__ warns.
@@ -389,6 +386,27 @@ class Server:
 
     def _where(self) -> str:
         return f"{_for_url(self._host)}:{self._port}"
+
+
+def _bound_socket(info: Any, port: int) -> socket.socket:
+    family, kind, proto, _, name = info
+    sock = socket.socket(family, kind, proto)
+    try:
+        sock.setblocking(False)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        sock.bind((name[0], port, *name[2:]))
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+def _close_all(sockets: list[socket.socket]) -> list[socket.socket]:
+    for sock in sockets:
+        sock.close()
+    return []
 
 
 def _for_url(host: str | None) -> str:

@@ -138,3 +138,20 @@ class IndexController(Controller):
 def test_an_error_has_an_error_status(status: int) -> None:
     with pytest.raises(ValueError, match="400 to 599"):
         HTTPError(status)
+
+
+def test_a_body_that_is_not_what_it_says_is_the_clients_mistake(serve: Callable, caplog) -> None:
+    client = serve(
+        index="""
+class IndexController(Controller):
+    def index(self):
+        return self.req.json()
+
+    async def later(self):
+        return self.req.json()
+"""
+    )
+    for path in ("/", "/index/later"):
+        answer = client.ask(path, "POST", "{", {"Content-Type": "application/json"})
+        assert answer.status == 400
+    assert not caplog.records

@@ -275,8 +275,15 @@ def settle():
 }
 
 
+# They run Python code of the standard library, and a debug interpreter asserts that a frame which a
+# MemoryError leaves has an empty stack (ceval.c, STACK_LEVEL() == 0), which it need not have.
+IN_FRAMES = {"step that suspends", "step whose task is looked at", "a new loop"}
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_starved(c_modules: Path, name: str) -> None:
+    if name in IN_FRAMES and hasattr(sys, "gettotalrefcount"):
+        pytest.skip("a debug Python cannot run out of memory inside its own frames")
     code = PREAMBLE + CASES[name] + "\nstarve(prepare, operation, settle)\nfinish()\n"
     done = subprocess.run(
         [sys.executable, "-X", "faulthandler", "-c", code],

@@ -142,8 +142,10 @@ read_slots(invoker *self, PyObject *request, PyObject *fresh, PyObject *written)
     PyObject *name, *value;
     Py_ssize_t at = 0;
     self->request = slot_offset(self->cls, self->owner, request);
+    if (self->request < 0)
+        return -1;
     self->written = slot_offset(self->cls, self->owner, written);
-    if (self->request < 0 || self->written < 0)
+    if (self->written < 0)
         return -1;
     if (PyDict_GET_SIZE(fresh) > MAX_FRESH) {
         PyErr_Format(PyExc_ValueError, "Invoker: at most %d fresh slots", MAX_FRESH);

@@ -275,8 +275,8 @@ def settle():
 }
 
 
-# They run Python code of the standard library, and a debug interpreter asserts that a frame which a
-# MemoryError leaves has an empty stack (ceval.c, STACK_LEVEL() == 0), which it need not have.
+# They run Python code of the standard library, and a debug interpreter asserts that a frame which
+# a MemoryError leaves has an empty stack (ceval.c, STACK_LEVEL() == 0), which it need not have.
 IN_FRAMES = {"step that suspends", "step whose task is looked at", "a new loop"}
 
 

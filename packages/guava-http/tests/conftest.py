@@ -8,9 +8,10 @@ test's choice and not the kernel's.
 
 import asyncio
 import importlib.util
+import logging
 import socket
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -253,3 +254,17 @@ def tls_client() -> ssl.SSLContext:
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     return context
+
+
+@pytest.fixture(autouse=True)
+def no_talk_of_slowness() -> Iterator[None]:
+    """asyncio's debug mode logs what takes long. On a busy machine anything may, and tests that
+    look at the log would fail for it."""
+
+    def wanted(record: logging.LogRecord) -> bool:
+        return not str(record.msg).startswith("Executing ")
+
+    logger = logging.getLogger("asyncio")
+    logger.addFilter(wanted)
+    yield
+    logger.removeFilter(wanted)

@@ -3,6 +3,7 @@
 import asyncio
 import http.client
 import itertools
+import logging
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -149,3 +150,17 @@ def serve(
         return run(it)
 
     return start
+
+
+@pytest.fixture(autouse=True)
+def no_talk_of_slowness() -> Iterator[None]:
+    """asyncio's debug mode logs what takes long. On a busy machine anything may, and tests that
+    look at the log would fail for it."""
+
+    def wanted(record: logging.LogRecord) -> bool:
+        return not str(record.msg).startswith("Executing ")
+
+    logger = logging.getLogger("asyncio")
+    logger.addFilter(wanted)
+    yield
+    logger.removeFilter(wanted)

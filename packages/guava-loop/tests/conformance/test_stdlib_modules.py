@@ -16,16 +16,18 @@ try:
 finally:
     sys.path.remove(str(HERE))
 
-# Debian ships the tests of its python3.11 apart, in libpython3-testsuite.
-if importlib.util.find_spec("test.test_asyncio") is None:
-    pytest.skip("this Python was installed without test.test_asyncio", allow_module_level=True)
-
-import test.test_asyncio  # noqa: E402
+# Debian packs the tests of its Python's standard library apart (libpython3.11-testsuite, say).
+try:
+    found = importlib.util.find_spec("test.test_asyncio")
+except ModuleNotFoundError:
+    found = None
+pytestmark = pytest.mark.skipif(
+    found is None, reason="this Python was installed without test.test_asyncio"
+)
+FOLDERS = [] if found is None else list(found.submodule_search_locations or [])
 
 MODULES = sorted(
-    module.name
-    for module in pkgutil.iter_modules(test.test_asyncio.__path__)
-    if module.name.startswith("test_")
+    module.name for module in pkgutil.iter_modules(FOLDERS) if module.name.startswith("test_")
 )
 
 
@@ -50,8 +52,8 @@ def test_every_exclusion_names_a_test() -> None:
         assert name in MODULES
     for group, methods in exclusions.TESTS.items():
         module, _, class_name = group.partition(".")
-        found = importlib.import_module(f"test.test_asyncio.{module}")
+        tests = importlib.import_module(f"test.test_asyncio.{module}")
         for method in methods:
             # Not every Python has every test.
             if sys.version_info >= (3, 12):
-                assert hasattr(getattr(found, class_name), method)
+                assert hasattr(getattr(tests, class_name), method)

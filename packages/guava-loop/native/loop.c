@@ -8,6 +8,7 @@
 #include "handle.h"
 #include "poller.h"
 #include "schedule.h"
+#include "transports/face.h"
 
 static PyObject *
 core_new(PyTypeObject *type, PyObject *Py_UNUSED(args), PyObject *Py_UNUSED(kwargs))
@@ -79,6 +80,7 @@ core_dealloc(gl_loop *self)
     (void)core_clear(self);
     Py_SET_REFCNT((PyObject *)self, 0);
     gl_io_dealloc(self);
+    gl_face_claims_free(self);
     PyMem_RawFree(self->read_buffer);
     type->tp_free(self);
     Py_DECREF(type);

@@ -48,6 +48,7 @@ typedef struct {
     PyObject *extract_stack;              /* asyncio.format_helpers.extract_stack */
     PyObject *base_events;                /* the module asyncio.base_events */
     struct gl_io_state *io;               /* io.c: the types and names of streams and steps */
+    struct gl_face_state *face;           /* transports/face.c: those of asyncio's transports */
 } gl_state;
 
 /* A queue of owned references to handles: a ring whose capacity is a power of two. */
@@ -111,6 +112,8 @@ struct guava_loop {
 
     char *read_buffer; /* GL_READ_BUFFER bytes, shared by all streams during one data() */
     gl_io io;          /* streams, listeners, ticks, deferred and posted calls */
+    PyObject **claims; /* by file descriptor: the transport that owns it (borrowed), or NULL */
+    size_t nclaims;
 };
 
 /* ---- module.c ---- */

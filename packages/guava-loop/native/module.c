@@ -1,6 +1,7 @@
 /* module.c: the extension module guava_loop._core. It calls the register functions and keeps what
  * they make; it knows nothing else. */
 #include "handle.h"
+#include "transports/face.h"
 
 static int
 intern(PyObject **slot, const char *text)
@@ -51,7 +52,8 @@ module_exec(PyObject *module)
         return -1;
     }
     if (gl_handle_register(module, state) < 0 || gl_queue_register(module, state) < 0 ||
-        gl_core_register(module, state) < 0 || gl_io_exec(module, state) < 0) {
+        gl_core_register(module, state) < 0 || gl_io_exec(module, state) < 0 ||
+        gl_face_exec(module, state) < 0) {
         return -1;
     }
     return PyModule_AddStringConstant(module, "UV_VERSION", uv_version_string());
@@ -69,7 +71,8 @@ module_traverse(PyObject *module, visitproc visit, void *arg)
     Py_VISIT(state->debug_keyword);
     Py_VISIT(state->extract_stack);
     Py_VISIT(state->base_events);
-    return gl_io_state_traverse(state, visit, arg);
+    int result = gl_face_state_traverse(state, visit, arg);
+    return result != 0 ? result : gl_io_state_traverse(state, visit, arg);
 }
 
 static int
@@ -77,6 +80,7 @@ module_clear(PyObject *module)
 {
     gl_state *state = PyModule_GetState(module);
     gl_io_state_clear(state);
+    gl_face_state_clear(state);
     Py_CLEAR(state->core_type);
     Py_CLEAR(state->handle_type);
     Py_CLEAR(state->timer_type);
@@ -97,6 +101,7 @@ module_free(void *module)
 {
     (void)module_clear(module);
     gl_io_state_free(PyModule_GetState(module));
+    gl_face_state_free(PyModule_GetState(module));
 }
 
 static PyObject *

@@ -1,6 +1,6 @@
 /* poller.c: add_reader(), add_writer() and their removal, one uv_poll_t for a descriptor. Separate
  * from streams, which the loop owns: these descriptors are the user's, who may do anything to
- * them.
+ * them. Datagrams and pipes watch theirs here, too, by a C function in the place of a handle.
  *
  * libuv aborts the process when epoll_ctl() fails on a watcher that it starts (a descriptor that
  * was closed after add_reader() and before the poll, say). So a change of interest waits until
@@ -18,10 +18,12 @@ struct gl_poller {
     uv_poll_t poll;
     gl_loop *loop;
     gl_poller *next_dirty;
-    PyObject *reader, *writer; /* handles, or NULL */
+    PyObject *reader, *writer;        /* handles, or what the functions are called with; or NULL */
+    gl_ready_fn on_reader, on_writer; /* NULL for handles */
     int fd;
-    int events; /* that libuv polls for */
-    bool dirty; /* in loop->dirty */
+    int events;    /* that libuv polls for */
+    bool dirty;    /* in loop->dirty */
+    bool orphaned; /* whoever rested here is gone, and may have closed the descriptor */
 };
 
 static void on_poll(uv_poll_t *poll, int status, int events);
@@ -95,6 +97,13 @@ make(gl_loop *loop, int fd)
     return self;
 }
 
+static gl_poller *
+find_or_make(gl_loop *loop, int fd)
+{
+    gl_poller *self = find(loop, fd);
+    return self != NULL ? self : make(loop, fd);
+}
+
 static void
 on_close(uv_handle_t *handle)
 {
@@ -121,35 +130,71 @@ destroy(gl_poller *self)
     Py_XDECREF(writer);
 }
 
-/* Takes an interest away: 1, or 0 when there was none. */
+/* Lets go of who was interested: always last, since a destructor may do anything to the loop. */
+static void
+release(PyObject *object, gl_ready_fn ready)
+{
+    if (object != NULL && ready == NULL) {
+        gl_handle_cancel((gl_handle *)object);
+    }
+    Py_XDECREF(object);
+}
+
+/* Takes an interest away: 1, or 0 when there was none. `keep` is for a descriptor that stays open
+ * and whose owner will be back. */
 static int
-drop(gl_poller *self, bool reading)
+drop(gl_poller *self, bool reading, bool keep)
 {
     PyObject **slot = reading ? &self->reader : &self->writer;
-    PyObject *handle = *slot;
-    if (handle == NULL) {
-        return 0;
-    }
+    gl_ready_fn *function = reading ? &self->on_reader : &self->on_writer;
+    PyObject *object = *slot;
+    gl_ready_fn ready = *function;
     *slot = NULL;
-    if (self->reader == NULL && self->writer == NULL) {
+    *function = NULL;
+    if (self->reader == NULL && self->writer == NULL && !keep) {
         destroy(self);
-    } else {
+    } else if (object != NULL) {
         mark_dirty(self);
     }
-    gl_handle_cancel((gl_handle *)handle);
-    Py_DECREF(handle);
-    return 1;
+    release(object, ready);
+    return object != NULL;
+}
+
+/* Takes a reference. */
+static void
+set(gl_poller *self, bool reading, PyObject *object, gl_ready_fn ready)
+{
+    PyObject **slot = reading ? &self->reader : &self->writer;
+    gl_ready_fn *function = reading ? &self->on_reader : &self->on_writer;
+    PyObject *before = *slot;
+    gl_ready_fn was = *function;
+    if (self->orphaned) {
+        /* The number may be another file's by now, which epoll does not know. */
+        (void)gl_after_fork(self->loop); /* if it fails, there is nothing to be told */
+        (void)uv_poll_stop(&self->poll);
+        self->events = 0;
+        self->orphaned = false;
+    }
+    *slot = Py_NewRef(object);
+    *function = ready;
+    mark_dirty(self);
+    release(before, was);
 }
 
 static void
 wake(gl_poller *self, bool reading)
 {
     PyObject *handle = reading ? self->reader : self->writer;
+    gl_ready_fn ready = reading ? self->on_reader : self->on_writer;
     if (handle == NULL) {
         return;
     }
-    if (((gl_handle *)handle)->cancelled) {
-        (void)drop(self, reading);
+    if (ready != NULL) {
+        Py_INCREF(handle);
+        ready(handle);
+        Py_DECREF(handle);
+    } else if (((gl_handle *)handle)->cancelled) {
+        (void)drop(self, reading, false);
     } else if (gl_ready_push(self->loop, handle) < 0) {
         gl_loop_error(self->loop, "A file's readiness could not be queued", handle);
     }
@@ -225,6 +270,47 @@ gl_pollers_close(gl_loop *loop)
     loop->npollers = 0;
 }
 
+int
+gl_poller_watch(gl_loop *loop, int fd, bool reading, PyObject *object, gl_ready_fn ready)
+{
+    if (gl_check_closed(loop) < 0) {
+        return -1;
+    }
+    gl_poller *self = find_or_make(loop, fd);
+    if (self == NULL) {
+        return -1;
+    }
+    set(self, reading, object, ready);
+    return 0;
+}
+
+void
+gl_poller_rest(gl_loop *loop, int fd, bool reading)
+{
+    gl_poller *self = find(loop, fd);
+    if (self != NULL) {
+        (void)drop(self, reading, true);
+    }
+}
+
+void
+gl_poller_forget(gl_loop *loop, int fd, bool reading)
+{
+    gl_poller *self = find(loop, fd);
+    if (self != NULL) {
+        (void)drop(self, reading, false);
+    }
+}
+
+void
+gl_poller_orphan(gl_loop *loop, int fd)
+{
+    gl_poller *self = find(loop, fd);
+    if (self != NULL) {
+        self->orphaned = true;
+    }
+}
+
 static PyObject *
 add(gl_loop *loop, PyObject *const *args, Py_ssize_t nargs, bool reading)
 {
@@ -243,22 +329,12 @@ add(gl_loop *loop, PyObject *const *args, Py_ssize_t nargs, bool reading)
     if (handle == NULL) {
         return NULL;
     }
-    gl_poller *self = find(loop, fd);
+    gl_poller *self = find_or_make(loop, fd);
     if (self == NULL) {
-        self = make(loop, fd);
-        if (self == NULL) {
-            Py_DECREF(handle);
-            return NULL;
-        }
+        Py_DECREF(handle);
+        return NULL;
     }
-    PyObject **slot = reading ? &self->reader : &self->writer;
-    PyObject *old = *slot;
-    *slot = Py_NewRef((PyObject *)handle);
-    mark_dirty(self);
-    if (old != NULL) {
-        gl_handle_cancel((gl_handle *)old);
-        Py_DECREF(old);
-    }
+    set(self, reading, (PyObject *)handle, NULL);
     return (PyObject *)handle;
 }
 
@@ -285,7 +361,7 @@ remove_interest(gl_loop *loop, PyObject *fileobj, bool reading)
         return NULL;
     }
     gl_poller *self = find(loop, fd);
-    return PyBool_FromLong(self != NULL && drop(self, reading));
+    return PyBool_FromLong(self != NULL && drop(self, reading, false));
 }
 
 PyObject *
@@ -307,7 +383,7 @@ gl_core_polled(gl_loop *loop, PyObject *Py_UNUSED(ignored))
     PyObject *map = PyDict_New();
     for (size_t fd = 0; map != NULL && fd < loop->npollers; fd++) {
         gl_poller *self = loop->pollers[fd];
-        if (self == NULL) {
+        if (self == NULL || (self->reader == NULL && self->writer == NULL)) {
             continue;
         }
         PyObject *key = PyLong_FromSize_t(fd);

@@ -105,5 +105,8 @@ int
 gl_io_traverse(gl_loop *loop, visitproc visit, void *arg)
 {
     /* The spare task is out of the collector's sight and refers to nothing but its type. */
+    for (guava_stream *s = loop->io.streams; s; s = s->next) {
+        Py_VISIT(s->owner);
+    }
     return 0;
 }

@@ -9,6 +9,7 @@
 #include "poller.h"
 #include "schedule.h"
 #include "transports/face.h"
+#include "transports/hooks.h"
 
 static PyObject *
 core_new(PyTypeObject *type, PyObject *Py_UNUSED(args), PyObject *Py_UNUSED(kwargs))
@@ -226,6 +227,10 @@ static PyMethodDef core_methods[] = {
     {"_remove_reader", (PyCFunction)gl_core_remove_reader, METH_O, NULL},
     {"_remove_writer", (PyCFunction)gl_core_remove_writer, METH_O, NULL},
     {"_polled", (PyCFunction)gl_core_polled, METH_NOARGS, NULL},
+    {"_make_socket_transport", (PyCFunction)(void (*)(void))gl_core_make_socket_transport,
+     METH_VARARGS | METH_KEYWORDS, NULL},
+    {"_ensure_fd_no_transport", (PyCFunction)gl_core_ensure_fd_no_transport, METH_O, NULL},
+    {"_serve", (PyCFunction)gl_core_serve, METH_VARARGS, NULL},
     {"_close_streams", (PyCFunction)core_close_streams, METH_NOARGS, NULL},
     {"_close_native", (PyCFunction)core_close_native, METH_NOARGS, NULL},
     {NULL},

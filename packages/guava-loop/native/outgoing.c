@@ -310,6 +310,9 @@ flush_file(guava_stream *s, size_t *budget)
     if (n > 0) {
         o->offset += n;
         o->left -= n;
+        if (o->sent) {
+            *o->sent += n;
+        }
         *budget -= (size_t)n < *budget ? (size_t)n : *budget;
     } else if (would_block(n)) {
         return -EAGAIN;
@@ -327,6 +330,13 @@ int
 gl_stream_sendfile(guava_stream *s, int fd, int64_t offset, int64_t length,
                    void (*done)(void *, int), void *arg)
 {
+    return gl_outgoing_sendfile(s, fd, offset, length, NULL, done, arg);
+}
+
+int
+gl_outgoing_sendfile(guava_stream *s, int fd, int64_t offset, int64_t length, int64_t *sent,
+                     void (*done)(void *, int), void *arg)
+{
     if (s->flags & (GL_SHUTDOWN | GL_CLOSING | GL_DEAD)) {
         return s->flags & GL_DEAD ? -ENOTCONN : -EPIPE;
     }
@@ -340,6 +350,7 @@ gl_stream_sendfile(guava_stream *s, int fd, int64_t offset, int64_t length,
     o->fd = fd;
     o->offset = offset;
     o->left = length;
+    o->sent = sent;
     o->done = done;
     o->arg = arg;
     bool first = s->head == NULL;
@@ -352,6 +363,29 @@ gl_stream_sendfile(guava_stream *s, int fd, int64_t offset, int64_t length,
         gl_stream_want(s, UV_WRITABLE);
     }
     return 0;
+}
+
+bool
+gl_outgoing_withdraw(guava_stream *s, void *arg)
+{
+    gl_outgoing *before = NULL, *o = s->head;
+    while (o != NULL && (o->fd < 0 || o->arg != arg)) {
+        before = o;
+        o = o->next;
+    }
+    if (o == NULL) {
+        return false;
+    }
+    if (before != NULL) {
+        before->next = o->next;
+    } else {
+        s->head = o->next;
+    }
+    if (s->tail == o) {
+        s->tail = before;
+    }
+    PyMem_Free(o);
+    return true;
 }
 
 /* ---- sending the queue ---------------------------------------------------------------------- */
@@ -422,6 +456,9 @@ gl_outgoing_flush(guava_stream *s)
             gl_loop_error(s->loop, "drain() of a stream raised", NULL);
             gl_stream_kill(s, -ECONNABORTED);
         }
+    }
+    if (s->emptied && s->head == NULL && !(s->flags & GL_DEAD)) {
+        s->emptied(s);
     }
 }
 

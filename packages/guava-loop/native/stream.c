@@ -32,16 +32,13 @@ wants_data(const guava_stream *s)
     return (s->flags & (GL_PAUSED | GL_EOF | GL_CLOSING | GL_DEAD)) == 0;
 }
 
-/* Polls for exactly `events`. */
-static void on_poll(uv_poll_t *poll, int status, int events);
-
-static void
-poll_for(guava_stream *s, int events)
+void
+gl_stream_poll_for(guava_stream *s, int events)
 {
     if (events == s->events) {
         return;
     }
-    int err = events ? uv_poll_start(&s->poll, events, on_poll) : uv_poll_stop(&s->poll);
+    int err = events ? uv_poll_start(&s->poll, events, s->on_poll) : uv_poll_stop(&s->poll);
     if (err < 0) {
         gl_stream_kill(s, err);
         return;
@@ -52,14 +49,14 @@ poll_for(guava_stream *s, int events)
 void
 gl_stream_want(guava_stream *s, int events)
 {
-    poll_for(s, s->events | events);
+    gl_stream_poll_for(s, s->events | events);
 }
 
 int
 gl_stream_start(guava_stream *s)
 {
     int events = (wants_data(s) ? UV_READABLE : 0) | (s->head ? UV_WRITABLE : 0);
-    poll_for(s, events | s->events);
+    gl_stream_poll_for(s, events | s->events);
     return s->flags & GL_DEAD ? s->error : 0;
 }
 
@@ -84,6 +81,7 @@ on_close(uv_handle_t *handle)
         s->ops->closed(s, s->error);
         gl_check_callback(loop, "closed() of a stream raised");
     }
+    Py_CLEAR(s->owner);
     gl_stream_unref(s);
 }
 
@@ -95,23 +93,24 @@ gl_stream_kill(guava_stream *s, int error)
     }
     s->flags |= GL_DEAD;
     s->error = error;
-    if (error == -ECONNRESET) {
+    if (error == -ECONNRESET && !(s->flags & GL_BORROWED)) {
         /* With a linger time of zero the kernel sends a reset. A unix socket has none: ignored. */
         struct linger now = {.l_onoff = 1, .l_linger = 0};
         (void)setsockopt(s->fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
     }
     uv_close((uv_handle_t *)&s->poll, on_close);
-    /* libuv polls no more, so the descriptor may go. An error here has no one to hear it. */
-    (void)close(s->fd);
+    if (!(s->flags & GL_BORROWED)) {
+        /* libuv polls no more, so the descriptor may go. An error here has no one to hear it. */
+        (void)close(s->fd);
+    }
     s->fd = -1;
     s->events = 0;
 }
 
 /* ---- reading -------------------------------------------------------------------------------- */
 
-/* The error that the kernel keeps for the socket. */
-static int
-socket_error(const guava_stream *s)
+int
+gl_stream_error(const guava_stream *s)
 {
     int error = 0;
     socklen_t size = sizeof(error);
@@ -132,7 +131,7 @@ static void
 end_of_file(guava_stream *s)
 {
     s->flags |= GL_EOF;
-    poll_for(s, s->events & ~UV_READABLE);
+    gl_stream_poll_for(s, s->events & ~UV_READABLE);
     if (s->flags & GL_DEAD) {
         return;
     }
@@ -167,7 +166,7 @@ read_some(guava_stream *s, bool failed)
             end_of_file(s);
         } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
             if (failed) {
-                gl_stream_kill(s, socket_error(s));
+                gl_stream_kill(s, gl_stream_error(s));
             }
             return;
         } else if (errno != EINTR) {
@@ -176,8 +175,8 @@ read_some(guava_stream *s, bool failed)
     }
 }
 
-static void
-on_poll(uv_poll_t *poll, int status, int events)
+void
+gl_stream_on_poll(uv_poll_t *poll, int status, int events)
 {
     guava_stream *s = poll->data;
     gl_attach(s->loop);
@@ -186,7 +185,7 @@ on_poll(uv_poll_t *poll, int status, int events)
         /* libuv has stopped the poll. Bytes that came before the error may still be there. */
         s->events = 0;
         if (!wants_data(s)) {
-            gl_stream_kill(s, socket_error(s));
+            gl_stream_kill(s, gl_stream_error(s));
             return;
         }
     }
@@ -205,7 +204,7 @@ on_poll(uv_poll_t *poll, int status, int events)
     } else if (events & UV_READABLE) {
         keep = 0;
     }
-    poll_for(s, keep | (s->head ? UV_WRITABLE : 0));
+    gl_stream_poll_for(s, keep | (s->head ? UV_WRITABLE : 0));
 }
 
 /* ---- birth ---------------------------------------------------------------------------------- */
@@ -227,6 +226,7 @@ gl_stream_new(guava_loop *loop, int fd, guava_stream **out)
     (void)setsockopt(fd, SOL_SOCKET, SO_NOSIGPIPE, &on, sizeof(on));
 #endif
     s->poll.data = s;
+    s->on_poll = gl_stream_on_poll;
     s->loop = loop;
     s->fd = fd;
     s->low = LOW_WATERMARK;

@@ -13,6 +13,7 @@ enum {
     GL_DEAD = 16,      /* the handle is closing; nothing may touch the socket */
     GL_OVER_HIGH = 32, /* drain() is owed */
     GL_FINISHING = 64, /* finish() is on its way through the deferred calls */
+    GL_BORROWED = 128, /* the descriptor belongs to somebody else, who closes it after closed() */
 };
 
 /* One write() or sendfile() that the kernel has not taken completely. */
@@ -23,6 +24,7 @@ typedef struct gl_outgoing {
     void *arg;
     int64_t left; /* bytes the kernel has not taken */
     int64_t offset;
+    int64_t *sent;      /* where to count what went out of a file, or NULL */
     int fd;             /* a file's, or -1: bytes */
     unsigned first, n;  /* bufs[first .. n) hold the bytes left */
     char *free, *limit; /* of our own copy: where more bytes fit */
@@ -44,6 +46,9 @@ struct guava_stream {
     int error;  /* for closed() */
     int events; /* that libuv polls for */
     unsigned flags;
+    uv_poll_cb on_poll;               /* gl_stream_on_poll(), or a face's own */
+    void (*emptied)(guava_stream *s); /* the queue has been sent; may be NULL */
+    PyObject *owner; /* a Python object that the loop keeps alive for it, owned, or NULL */
 };
 
 /* Makes a stream of a connected non-blocking socket; nothing is polled yet. 0 or a negative errno,
@@ -55,10 +60,23 @@ int gl_stream_start(guava_stream *stream);
 void gl_stream_kill(guava_stream *stream, int error);
 /* Polls for `events` beside what is polled for already. */
 void gl_stream_want(guava_stream *stream, int events);
+/* Polls for exactly `events`. */
+void gl_stream_poll_for(guava_stream *stream, int events);
+/* What libuv calls unless the stream has an on_poll of its own. */
+void gl_stream_on_poll(uv_poll_t *poll, int status, int events);
+/* The error that the kernel keeps for the socket, as a negative errno; -ECONNRESET for none. */
+int gl_stream_error(const guava_stream *stream);
 
 /* Sends what the kernel takes, at most one turn's share. */
 void gl_outgoing_flush(guava_stream *stream);
 /* Drops the queue: calls what is owed. */
 void gl_outgoing_drop(guava_stream *stream);
+/* gl_stream_sendfile() that also counts: *sent, which lives until done(), is what has been sent.
+ */
+int gl_outgoing_sendfile(guava_stream *stream, int fd, int64_t offset, int64_t length,
+                         int64_t *sent, void (*done)(void *, int), void *arg);
+/* Takes a file out of the queue for which done() has not come and will not come. False when there
+ * is none with that `arg`. */
+bool gl_outgoing_withdraw(guava_stream *stream, void *arg);
 
 #endif

@@ -35,6 +35,8 @@ REPLACED = {
     "_add_writer": "transports, sock_ methods, add_writer",
     "_remove_reader": "transports, sock_ methods, remove_reader",
     "_remove_writer": "transports, sock_ methods, remove_writer",
+    "_make_socket_transport": "create_connection, create_server, connect_accepted_socket",
+    "_ensure_fd_no_transport": "add_reader and its kin, sock_ methods",
 }
 
 # Attributes that BaseEventLoop assigns and Core keeps.
@@ -70,7 +72,7 @@ def test_what_is_replaced_is_there_to_be_replaced(name):
 
 def test_nothing_else_is_replaced():
     public = {name for name in vars(Core) if not name.startswith("__")}
-    ours_alone = {"_polled", "_close_streams", "_close_native"}
+    ours_alone = {"_polled", "_serve", "_close_streams", "_close_native"}
     assert public == set(REPLACED) | set(ATTRIBUTES) | ours_alone
     for name in ours_alone:
         assert not hasattr(asyncio.SelectorEventLoop, name)

@@ -52,6 +52,16 @@ gl_face_exec(PyObject *module, gl_state *state)
     }
     GL_FACE_IMPORTS(IMPORT)
 #undef IMPORT
+    /* A face adds itself here. */
+    static int (*const faces[])(PyObject *, gl_state *) = {
+        gl_transport_exec,
+        gl_accept_exec,
+    };
+    for (size_t i = 0; i < sizeof(faces) / sizeof(*faces); i++) {
+        if (faces[i](module, state) < 0) {
+            return -1;
+        }
+    }
     return find_attach(face);
 }
 
@@ -99,13 +109,17 @@ gl_face_state_free(gl_state *state)
 }
 
 PyObject *
-gl_face_type(PyObject *module, PyType_Spec *spec, PyObject *base)
+gl_face_type(PyObject *module, gl_face_state *face, PyType_Spec *spec, PyObject *base)
 {
     typedef struct {
         GL_FACE_HEAD;
     } head;
+    typedef struct {
+        GL_FLOW_HEAD;
+    } flow_head;
     PyTypeObject *of = (PyTypeObject *)base;
-    if (of->tp_basicsize != sizeof(head) || of->tp_dictoffset != 0 || of->tp_weaklistoffset != 0) {
+    size_t size = base == face->of.flow_control ? sizeof(flow_head) : sizeof(head);
+    if ((size_t)of->tp_basicsize != size || of->tp_dictoffset != 0 || of->tp_weaklistoffset != 0) {
         PyErr_Format(PyExc_ImportError,
                      "%s of this Python has other fields than guava-loop knows: install a "
                      "guava-loop that was made for it",
@@ -456,15 +470,14 @@ gl_face_extra(PyObject *extra, PyObject *name, PyObject *fallback)
 {
     PyObject *found = NULL;
     if (extra != NULL && PyDict_Check(extra)) {
-        found = PyDict_GetItemWithError(extra, name);
-        if (found == NULL && PyErr_Occurred()) {
-            return NULL;
+        found = Py_XNewRef(PyDict_GetItemWithError(extra, name));
+    } else if (extra != NULL) { /* a mapping of the user's */
+        found = PyObject_GetItem(extra, name);
+        if (found == NULL && PyErr_ExceptionMatches(PyExc_KeyError)) {
+            PyErr_Clear();
         }
-    } else if (extra != NULL) {
-        return PyObject_CallMethod(extra, "get", "OO", name,
-                                   fallback); /* a mapping of the user's */
     }
-    return Py_NewRef(found != NULL ? found : fallback);
+    return found != NULL || PyErr_Occurred() ? found : Py_XNewRef(fallback);
 }
 
 int

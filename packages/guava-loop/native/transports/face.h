@@ -4,8 +4,8 @@
  *
  * Rules for every face:
  *  1. Its type has the class of asyncio as its base (gl_face_type()) and its struct begins with
- *     GL_FACE_HEAD, because asyncio.BaseTransport has one slot, `_extra`, and two classes with
- *     fields of their own cannot be mixed. tp_traverse and tp_clear take `extra` along.
+ *     GL_FACE_HEAD or GL_FLOW_HEAD, because asyncio.BaseTransport has one slot, `_extra`, and two
+ * classes with fields of their own cannot be mixed. tp_traverse and tp_clear take `extra` along.
  *  2. Methods of a protocol are looked up at each call, by gl_face_call() with an interned name:
  *     users replace them, and a bound method that is kept is a cycle of references.
  *  3. What asyncio schedules with call_soon() is scheduled here, too; connection_lost() is never
@@ -19,10 +19,17 @@
 
 #define GL_FACE_HEAD PyObject_HEAD PyObject *extra /* BaseTransport._extra: a dict, or NULL */
 
+/* Likewise for those that derive from asyncio.transports._FlowControlMixin, which
+ * loop.sendfile() asks for. They shadow its fields, which stay NULL, by a getset of their own for
+ * _protocol_paused. */
+#define GL_FLOW_HEAD                                                                              \
+    GL_FACE_HEAD;                                                                                 \
+    PyObject *mixin[4] /* _loop, _protocol_paused, _high_water, _low_water */
+
 /* Types that the faces make: face->type.stream_transport, and so on. */
 #define GL_FACE_TYPES(X)                                                                          \
     X(stream_transport)                                                                           \
-    X(accept_handle)                                                                              \
+    X(acceptor)                                                                                   \
     X(datagram_transport)                                                                         \
     X(read_pipe_transport)                                                                        \
     X(write_pipe_transport)                                                                       \
@@ -66,13 +73,14 @@
 /* Taken from other modules at import: face->of.buffered_protocol. */
 #define GL_FACE_IMPORTS(X)                                                                        \
     X(transport, "asyncio.transports", "Transport")                                               \
+    X(flow_control, "asyncio.transports", "_FlowControlMixin")                                    \
     X(read_transport, "asyncio.transports", "ReadTransport")                                      \
     X(write_transport, "asyncio.transports", "WriteTransport")                                    \
     X(datagram_transport, "asyncio.transports", "DatagramTransport")                              \
     X(buffered_protocol, "asyncio.protocols", "BufferedProtocol")                                 \
     X(transport_socket, "asyncio.trsock", "TransportSocket")                                      \
     X(logger, "asyncio.log", "logger")                                                            \
-    X(sendfile_mode, "asyncio.constants", "_SendfileMode")                                        \
+    X(constants, "asyncio", "constants")                                                          \
     X(server, "asyncio.base_events", "Server")                                                    \
     X(socket, "socket", "socket")
 
@@ -100,12 +108,13 @@ void gl_face_state_clear(gl_state *state);
 void gl_face_state_free(gl_state *state);
 
 /* Makes a type whose base is a class of asyncio's and adds it to the module. `base` is one of
- * face->of; an ImportError when asyncio's class is laid out otherwise than GL_FACE_HEAD says. NULL
+ * face->of; an ImportError when asyncio's class is laid out otherwise than these heads say. NULL
  * with an exception set. */
-PyObject *gl_face_type(PyObject *module, PyType_Spec *spec, PyObject *base);
+PyObject *gl_face_type(PyObject *module, gl_face_state *face, PyType_Spec *spec, PyObject *base);
 
 /* Each face's own; 0, or -1 with an exception set. */
 int gl_transport_exec(PyObject *module, gl_state *state);
+int gl_accept_exec(PyObject *module, gl_state *state);
 
 /* ---- calls ---- */
 /* object.name(arg), or object.name() when `arg` is NULL, inside `context` (NULL: the current one).
@@ -183,7 +192,8 @@ PyObject *gl_face_owner(gl_loop *loop, int fd);
 void gl_face_claims_free(gl_loop *loop);
 
 /* ---- get_extra_info() ---- */
-/* extra.get(name, default). */
+/* extra.get(name, default), a new reference; `extra` and `fallback` may be NULL. NULL with or
+ * without an exception set. */
 PyObject *gl_face_extra(PyObject *extra, PyObject *name, PyObject *fallback);
 /* The name and default of get_extra_info(name, default=None), borrowed. 0 or -1. */
 int gl_face_extra_args(PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames, PyObject **name,

@@ -6,12 +6,16 @@ import asyncio
 import os
 import signal
 import socket
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ._core import Core, _note_fork
 from .selector import Selector
+from .transports import StreamTransport, send_file
+
+if TYPE_CHECKING:
+    import ssl
 
 _T = TypeVar("_T")
 
@@ -72,6 +76,33 @@ class Loop(Core, asyncio.SelectorEventLoop):
         if removed and self.is_running():
             self._wake_on_signals()
         return removed
+
+    def _start_serving(
+        self,
+        protocol_factory: Callable[[], asyncio.BaseProtocol],
+        sock: socket.socket,
+        sslcontext: ssl.SSLContext | None = None,
+        server: asyncio.Server | None = None,
+        *args: Any,
+    ) -> None:
+        """Accepts natively, but for TLS."""
+        if sslcontext is None:
+            self._serve(protocol_factory, sock, None, server, *(args or (100,)))
+        else:
+            super()._start_serving(  # type: ignore[misc]
+                protocol_factory, sock, sslcontext, server, *args
+            )
+
+    async def _sendfile_native(
+        self, transp: Any, file: Any, offset: int, count: int | None
+    ) -> int:
+        """asyncio's hook of sendfile()."""
+        if isinstance(transp, StreamTransport):
+            return await send_file(transp, file, offset, count)
+        sent: int = await super()._sendfile_native(  # type: ignore[misc]
+            transp, file, offset, count
+        )
+        return sent
 
     def close(self) -> None:
         """Closes the loop: streams first, then what asyncio holds, then libuv.

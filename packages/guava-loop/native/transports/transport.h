@@ -1,0 +1,85 @@
+/* transport.h: asyncio's transport of a TCP or unix socket, in C over guava_stream. Shared by
+ * transport.c (the type and its life), receive.c (reading), send.c (writing), send_file.c and
+ * accept.c (birth by a server); TLS takes connections over from it.
+ *
+ * Who keeps whom: the loop keeps a transport (stream->owner) while it reads or has something to
+ * send, as asyncio's selector keeps asyncio's. One that is paused and idle lives only as long as
+ * somebody else keeps it; when it goes, it warns and closes its socket. The transport keeps its
+ * protocol until connection_lost(). The stream's memory lives until libuv's close callback. */
+#ifndef GUAVA_LOOP_NATIVE_TRANSPORT_H
+#define GUAVA_LOOP_NATIVE_TRANSPORT_H
+
+#include "../stream.h"
+#include "endpoint.h"
+
+typedef struct gl_transport {
+    GL_FLOW_HEAD;
+    gl_loop *loop;        /* owned */
+    guava_stream *stream; /* NULL once it is closed; counted by the loop */
+    PyObject *protocol;   /* NULL once connection_lost() was called */
+    PyObject *context;    /* in which the protocol is told of what comes */
+    struct gl_file *file; /* a sendfile() under way, or NULL */
+    gl_endpoint end;
+    gl_flow flow;
+    size_t came; /* bytes of the last data_received() */
+    unsigned
+        conn_lost; /* asyncio's _conn_lost: connection_lost() is scheduled; writes since then */
+    bool buffered; /* the protocol is a BufferedProtocol */
+    bool closing;  /* close() or abort() was called, or the connection broke */
+    bool paused;   /* pause_reading() was called */
+    bool eof;      /* write_eof() was called */
+    bool started;  /* connection_made() was called */
+} gl_transport;
+
+/* ---- transport.c ---- */
+/* A new transport of end->fd, of which it takes what is there, in any case. `waiter`, `extra` and
+ * `server` may be NULL or None. NULL with an exception set: a bare descriptor is then closed, a
+ * socket object is not. */
+PyObject *gl_transport_new(gl_loop *loop, gl_endpoint *end, PyObject *protocol, PyObject *waiter,
+                           PyObject *extra, PyObject *server);
+/* What a connection is made of, when it leaves its transport for another face. */
+typedef struct {
+    guava_stream *stream; /* polls nothing, GL_BORROWED; set_ops(), on_poll and owner are to be set
+                           */
+    gl_endpoint end;
+    PyObject *extra; /* owned, or NULL */
+    PyObject *protocol, *context;
+} gl_connection;
+/* Takes the connection out of a transport that is neither closing nor has bytes queued. The
+ * transport is then closed, without connection_lost(). False, and nothing done, when it cannot be
+ * taken. */
+bool gl_transport_take(PyObject *transport, gl_connection *out);
+
+/* Takes the exception that is set: asyncio's _fatal_error(). */
+void gl_transport_fatal(gl_transport *self, const char *message);
+/* asyncio's _force_close(): drops what is queued, schedules connection_lost(exc). */
+void gl_transport_force_close(gl_transport *self, PyObject *exc);
+void gl_transport_close(gl_transport *self);
+/* Sets whether the loop keeps the transport. The caller has a reference. */
+void gl_transport_keep(gl_transport *self);
+
+static inline bool
+gl_transport_reads(const gl_transport *self)
+{
+    return !self->closing && !self->paused && self->conn_lost == 0;
+}
+
+/* ---- receive.c ---- */
+void gl_transport_on_poll(uv_poll_t *poll, int status, int events);
+
+/* ---- send.c ---- */
+/* Bytes that are not yet with the kernel. */
+size_t gl_transport_queued(const gl_transport *self);
+PyObject *gl_transport_write(gl_transport *self, PyObject *data);
+PyObject *gl_transport_writelines(gl_transport *self, PyObject *lines);
+PyObject *gl_transport_write_eof(gl_transport *self, PyObject *ignored);
+/* of guava_stream_ops */
+int gl_transport_drained(guava_stream *stream);
+/* of the stream's `emptied` */
+void gl_transport_emptied(guava_stream *stream);
+
+/* ---- send_file.c: of loop.sendfile(), whose Python half is guava_loop.transports ---- */
+PyObject *gl_transport_send_file(gl_transport *self, PyObject *args);
+PyObject *gl_transport_stop_file(gl_transport *self, PyObject *ignored);
+
+#endif

@@ -43,7 +43,7 @@ gl_is_handle(const gl_state *state, PyObject *object)
 /* Appends a handle, native or asyncio's own, of which it takes a reference. 0, or -1 with
  * MemoryError set. */
 int gl_ready_push(gl_loop *loop, PyObject *handle);
-/* Runs what is queued now, and not what is added meanwhile. */
+/* Runs what is queued now and, for a few rounds and a short time, what that adds. */
 void gl_ready_run(gl_loop *loop);
 void gl_ready_clear(gl_loop *loop);
 PyObject *gl_ready_list(gl_loop *loop);

@@ -1,10 +1,18 @@
-/* ready.c: the queue of callbacks that run in the next turn. It keeps asyncio's promise: what is
- * queued when a turn begins is run in it, in order; what these callbacks add waits for the next.
- */
+/* ready.c: the queue of callbacks that run in the next round. It keeps asyncio's promise: what is
+ * queued when a round begins is run in it, in order; what these callbacks add waits for the next.
+ *
+ * asyncio asks the kernel between any two rounds. Most rounds but the first hold what the one
+ * before has woken (a future its task, a task the one that awaits it), so that answer would cost
+ * more than the round. Here some rounds follow each other, with due timers taken in between, until
+ * a few of them or a little time has passed; the kernel is asked after that. */
 #include "handle.h"
 
 /* How many places an empty ring keeps after a burst. */
 #define KEPT 8192
+
+/* How many rounds may pass between two polls, and how many seconds. */
+#define ROUNDS 8
+#define ROUNDS_TIME 50e-6
 
 static int
 grow(gl_ring *ring)
@@ -117,8 +125,8 @@ run_timed(gl_loop *loop, PyObject *handle)
     }
 }
 
-void
-gl_ready_run(gl_loop *loop)
+static void
+run_round(gl_loop *loop)
 {
     gl_ring *ring = &loop->ready;
     /* A callback may clear the ring, so its length is asked for each time. */
@@ -130,6 +138,25 @@ gl_ready_run(gl_loop *loop)
             run_timed(loop, handle);
         }
         Py_DECREF(handle);
+    }
+}
+
+void
+gl_ready_run(gl_loop *loop)
+{
+    gl_ring *ring = &loop->ready;
+    if (ring->len == 0) {
+        return;
+    }
+    double until = gl_time() + ROUNDS_TIME;
+    run_round(loop);
+    for (int n = 1; n < ROUNDS && ring->len != 0 && !loop->stopping && loop->exc == NULL; n++) {
+        gl_flush_deferred(loop);
+        if (gl_time() >= until) {
+            break;
+        }
+        gl_timers_due(loop);
+        run_round(loop);
     }
     if (ring->len == 0 && ring->cap > KEPT) {
         gl_ready_clear(loop);

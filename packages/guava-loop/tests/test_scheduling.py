@@ -5,6 +5,7 @@ import contextvars
 import functools
 import gc
 import random
+import socket
 import sys
 import threading
 import weakref
@@ -52,6 +53,44 @@ def test_a_turn_runs_what_was_queued_when_it_began(any_loop):
     assert seen == ["first", "second"]
     turn(any_loop)
     assert seen == ["first", "second", "added"]
+
+
+def test_files_and_timers_get_their_turn_among_endless_callbacks(any_loop):
+    left, right = socket.socketpair()
+    rounds, seen = 0, {}
+
+    def again():
+        nonlocal rounds
+        rounds += 1
+        if len(seen) < 2 and rounds < 100_000:
+            any_loop.call_soon(again)
+        else:
+            any_loop.stop()
+
+    def read():
+        any_loop.remove_reader(left)
+        seen["file"] = rounds
+
+    with left, right:
+        right.send(b"x")
+        any_loop.add_reader(left, read)
+        any_loop.call_later(0, lambda: seen.update(timer=rounds))
+        any_loop.call_soon(again)
+        any_loop.run_forever()
+    assert seen["file"] <= 20 and seen["timer"] <= 3
+
+
+def test_stop_ends_the_round_and_not_those_that_follow(any_loop):
+    seen = []
+
+    def first():
+        any_loop.call_soon(seen.append, 2)
+        any_loop.stop()
+
+    any_loop.call_soon(first)
+    any_loop.call_soon(seen.append, 1)
+    any_loop.run_forever()
+    assert seen == [1]
 
 
 def test_the_ring_grows_around_its_end(any_loop):

@@ -65,23 +65,26 @@ def calls(body: str, folder: Path, set_up: str = "") -> collections.Counter[str]
     return counted
 
 
-def test_a_turn_is_one_poll(tmp_path):
-    assert calls("repeat(lambda: None)", tmp_path) == {"poll": 500}
+def assert_only_polls(counted: collections.Counter[str], rounds: int = 500) -> None:
+    """One in eight rounds, or more where the machine was too slow for eight in its time."""
+    assert set(counted) == {"poll"}
+    assert rounds / 8 <= counted["poll"] <= rounds / 2
+
+
+def test_some_rounds_are_one_poll(tmp_path):
+    assert_only_polls(calls("repeat(lambda: None)", tmp_path))
 
 
 def test_the_loops_own_thread_is_not_woken_by_itself(tmp_path):
-    body = "repeat(lambda: loop.call_soon_threadsafe(int))"
-    assert calls(body, tmp_path) == {"poll": 500}
+    assert_only_polls(calls("repeat(lambda: loop.call_soon_threadsafe(int))", tmp_path))
 
 
 def test_timers_that_are_cancelled_cost_nothing(tmp_path):
-    body = "repeat(lambda: loop.call_later(30, print).cancel())"
-    assert calls(body, tmp_path) == {"poll": 500}
+    assert_only_polls(calls("repeat(lambda: loop.call_later(30, print).cancel())", tmp_path))
 
 
 def test_timers_that_wait_cost_nothing(tmp_path):
-    body = "repeat(lambda: loop.call_later(30, print))"
-    assert calls(body, tmp_path) == {"poll": 500}
+    assert_only_polls(calls("repeat(lambda: loop.call_later(30, print))", tmp_path))
 
 
 def test_a_timer_is_one_poll(tmp_path):
@@ -121,7 +124,7 @@ def test_an_interest_that_is_taken_back_is_not_told(tmp_path):
     """The second direction of a watched file, added and removed within one turn."""
     set_up = "loop.add_reader(left, print)"
     body = "repeat(lambda: (loop.add_writer(left, print), loop.remove_writer(left)))"
-    assert calls(body, tmp_path, set_up) == {"poll": 500}
+    assert_only_polls(calls(body, tmp_path, set_up))
 
 
 def wake_ups(trace: Path) -> int:

@@ -52,6 +52,8 @@ core_traverse(gl_loop *self, visitproc visit, void *arg)
     }
     Py_VISIT(self->exc);
     Py_VISIT(self->current_handle);
+    Py_VISIT(self->task_factory);
+    Py_VISIT(self->loop_keyword);
     int result = gl_pollers_traverse(self, visit, arg);
     if (result == 0 && self->io_ready) {
         result = gl_io_traverse(self, visit, arg);
@@ -68,6 +70,8 @@ core_clear(gl_loop *self)
     gl_timers_clear(self);
     Py_CLEAR(self->exc);
     Py_CLEAR(self->current_handle);
+    Py_CLEAR(self->task_factory);
+    Py_CLEAR(self->loop_keyword);
     return 0;
 }
 
@@ -153,6 +157,7 @@ core_close_native(gl_loop *self, PyObject *Py_UNUSED(ignored))
     gl_turn_close(self);
     gl_ready_clear(self);
     gl_timers_clear(self);
+    Py_CLEAR(self->loop_keyword); /* it would be a cycle */
     return none_or_pending(self);
 }
 
@@ -213,6 +218,14 @@ static PyMethodDef core_methods[] = {
     {"call_at", FAST(gl_core_call_at), METH_FASTCALL | METH_KEYWORDS,
      PyDoc_STR("call_at($self, when, callback, *args, context=None)\n--\n\n"
                "Run the callback when time() is `when` seconds. Returns a TimerHandle.")},
+    {"create_task", FAST(gl_core_create_task), METH_FASTCALL | METH_KEYWORDS,
+     PyDoc_STR("create_task($self, coro, **kwargs)\n--\n\n"
+               "Run the coroutine as a task. Takes what this Python's asyncio takes: name, "
+               "context and more. Returns the asyncio.Task.")},
+    {"create_future", (PyCFunction)gl_core_create_future, METH_NOARGS,
+     PyDoc_STR("create_future($self, /)\n--\n\nA new asyncio.Future of this loop.")},
+    {"get_debug", (PyCFunction)gl_core_get_debug, METH_NOARGS,
+     PyDoc_STR("get_debug($self, /)\n--\n\nWhether the loop is in asyncio's debug mode.")},
     {"time", (PyCFunction)core_time, METH_NOARGS,
      PyDoc_STR("time($self, /)\n--\n\nSeconds on time.monotonic()'s clock.")},
     {"stop", (PyCFunction)core_stop, METH_NOARGS,
@@ -247,6 +260,7 @@ static PyGetSetDef core_getset[] = {
 
 static PyMemberDef core_members[] = {
     {"_current_handle", T_OBJECT, offsetof(gl_loop, current_handle), 0, NULL},
+    {"_task_factory", T_OBJECT, offsetof(gl_loop, task_factory), 0, NULL},
     {NULL},
 };
 

@@ -47,8 +47,14 @@ typedef struct {
     PyObject *debug_keyword;              /* ("debug",) where the former takes it, else NULL */
     PyObject *extract_stack;              /* asyncio.format_helpers.extract_stack */
     PyObject *base_events;                /* the module asyncio.base_events */
-    struct gl_io_state *io;               /* io.c: the types and names of streams and steps */
-    struct gl_face_state *face;           /* transports/face.c: those of asyncio's transports */
+    /* task.c: modules and classes of asyncio's, as objects, and what they are called with. */
+    PyObject *asyncio_tasks, *asyncio_futures, *native_task, *native_future;
+    PyObject *create_task; /* BaseEventLoop.create_task */
+    PyObject *str_loop, *str_name, *str_task, *str_future;
+    PyObject *no_args;          /* () */
+    PyObject *kw_loop;          /* ("loop",) */
+    struct gl_io_state *io;     /* io.c: the types and names of streams and steps */
+    struct gl_face_state *face; /* transports/face.c: those of asyncio's transports */
 } gl_state;
 
 /* A queue of owned references to handles: a ring whose capacity is a power of two. */
@@ -108,6 +114,8 @@ struct guava_loop {
      * queueing it, and clears it. */
     PyObject **capture;
     PyObject *exc;            /* KeyboardInterrupt or SystemExit on its way out of run_forever() */
+    PyObject *task_factory;   /* asyncio's _task_factory */
+    PyObject *loop_keyword;   /* task.c: {"loop": this}, or NULL */
     PyObject *current_handle; /* asyncio's _current_handle, in debug mode */
 
     char *read_buffer; /* GL_READ_BUFFER bytes, shared by all streams during one data() */
@@ -154,6 +162,9 @@ gl_attach(gl_loop *loop)
 
 /* Checked before anything is scheduled: 0, or -1 with asyncio's RuntimeError set. */
 int gl_check_closed(gl_loop *loop);
+
+/* ---- task.c ---- */
+int gl_task_exec(gl_state *state);
 
 /* ---- handle.c ---- */
 /* What a callback is and where it was written, as asyncio words it; arguments only in debug mode.

@@ -52,8 +52,8 @@ module_exec(PyObject *module)
         return -1;
     }
     if (gl_handle_register(module, state) < 0 || gl_queue_register(module, state) < 0 ||
-        gl_core_register(module, state) < 0 || gl_io_exec(module, state) < 0 ||
-        gl_face_exec(module, state) < 0) {
+        gl_core_register(module, state) < 0 || gl_task_exec(state) < 0 ||
+        gl_io_exec(module, state) < 0 || gl_face_exec(module, state) < 0) {
         return -1;
     }
     return PyModule_AddStringConstant(module, "UV_VERSION", uv_version_string());
@@ -71,6 +71,11 @@ module_traverse(PyObject *module, visitproc visit, void *arg)
     Py_VISIT(state->debug_keyword);
     Py_VISIT(state->extract_stack);
     Py_VISIT(state->base_events);
+    Py_VISIT(state->asyncio_tasks);
+    Py_VISIT(state->asyncio_futures);
+    Py_VISIT(state->native_task);
+    Py_VISIT(state->native_future);
+    Py_VISIT(state->create_task);
     int result = gl_face_state_traverse(state, visit, arg);
     return result != 0 ? result : gl_io_state_traverse(state, visit, arg);
 }
@@ -89,6 +94,17 @@ module_clear(PyObject *module)
     Py_CLEAR(state->debug_keyword);
     Py_CLEAR(state->extract_stack);
     Py_CLEAR(state->base_events);
+    Py_CLEAR(state->asyncio_tasks);
+    Py_CLEAR(state->asyncio_futures);
+    Py_CLEAR(state->native_task);
+    Py_CLEAR(state->native_future);
+    Py_CLEAR(state->create_task);
+    Py_CLEAR(state->str_loop);
+    Py_CLEAR(state->str_name);
+    Py_CLEAR(state->str_task);
+    Py_CLEAR(state->str_future);
+    Py_CLEAR(state->no_args);
+    Py_CLEAR(state->kw_loop);
     Py_CLEAR(state->str_cancelled);
     Py_CLEAR(state->str_run);
     Py_CLEAR(state->str_context);

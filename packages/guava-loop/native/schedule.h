@@ -15,4 +15,10 @@ PyObject *gl_core_call_at(gl_loop *loop, PyObject *const *args, Py_ssize_t nargs
 PyObject *gl_core_add_callback(gl_loop *loop, PyObject *handle);
 PyObject *gl_core_timer_handle_cancelled(gl_loop *loop, PyObject *handle);
 
+/* ---- task.c ---- */
+PyObject *gl_core_create_task(gl_loop *loop, PyObject *const *args, Py_ssize_t nargs,
+                              PyObject *kwnames);
+PyObject *gl_core_create_future(gl_loop *loop, PyObject *ignored);
+PyObject *gl_core_get_debug(gl_loop *loop, PyObject *ignored);
+
 #endif

@@ -17,29 +17,37 @@ find_class(PyObject *module, PyObject *name)
     return found;
 }
 
-/* {"loop": loop}. On an open loop it is kept: what asyncio's __init__ methods get as their
- * keywords they do not keep. */
+/* {"loop": loop}, and what kwnames names. On an open loop the plain one is kept: what asyncio's
+ * __init__ methods get as their keywords they do not keep. */
 static PyObject *
-loop_keyword(gl_loop *loop)
+make_keywords(gl_loop *loop, PyObject *const *values, PyObject *kwnames)
 {
-    if (loop->loop_keyword != NULL) {
+    if (kwnames == NULL && loop->loop_keyword != NULL) {
         return Py_NewRef(loop->loop_keyword);
     }
     PyObject *made = PyDict_New();
-    if (made != NULL && PyDict_SetItem(made, loop->state->str_loop, (PyObject *)loop) < 0) {
-        Py_CLEAR(made);
+    if (made == NULL || PyDict_SetItem(made, loop->state->str_loop, (PyObject *)loop) < 0) {
+        goto error;
     }
-    if (made != NULL && !loop->closed) {
+    for (Py_ssize_t i = 0; kwnames != NULL && i < PyTuple_GET_SIZE(kwnames); i++) {
+        if (PyDict_SetItem(made, PyTuple_GET_ITEM(kwnames, i), values[i]) < 0) {
+            goto error;
+        }
+    }
+    if (kwnames == NULL && !loop->closed) {
         loop->loop_keyword = Py_NewRef(made);
     }
     return made;
+error:
+    Py_XDECREF(made);
+    return NULL;
 }
 
-/* type(*args, loop=loop), for asyncio's own classes: what a call would do, less its detours. */
+/* type(*args, **keywords), for asyncio's own classes: what a call would do, less its detours.
+ * Takes the reference to the keywords, which may be NULL. */
 static PyObject *
-make_native(gl_loop *loop, PyTypeObject *type, PyObject *args)
+make_native(PyTypeObject *type, PyObject *args, PyObject *keywords)
 {
-    PyObject *keywords = loop_keyword(loop);
     if (keywords == NULL) {
         return NULL;
     }
@@ -60,7 +68,7 @@ gl_core_create_future(gl_loop *loop, PyObject *Py_UNUSED(ignored))
         return NULL;
     }
     if (type == state->native_future) {
-        return make_native(loop, (PyTypeObject *)type, state->no_args);
+        return make_native((PyTypeObject *)type, state->no_args, make_keywords(loop, NULL, NULL));
     }
     PyObject *stack[2] = {NULL, (PyObject *)loop};
     return PyObject_Vectorcall(type, stack + 1, PY_VECTORCALL_ARGUMENTS_OFFSET, state->kw_loop);
@@ -82,14 +90,25 @@ inherited(gl_loop *loop, PyObject *const *args, Py_ssize_t nargs, PyObject *kwna
     return result;
 }
 
+/* Whether all of them are those that asyncio.Task() has always taken. */
+static bool
+are_plain(gl_state *state, PyObject *kwnames)
+{
+    for (Py_ssize_t i = 0; kwnames != NULL && i < PyTuple_GET_SIZE(kwnames); i++) {
+        PyObject *name = PyTuple_GET_ITEM(kwnames, i);
+        if (name != state->str_name && name != state->str_context) {
+            return false;
+        }
+    }
+    return true;
+}
+
 PyObject *
 gl_core_create_task(gl_loop *loop, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
 {
     gl_state *state = loop->state;
-    bool plain = nargs == 1 && !loop->debug &&
-                 (loop->task_factory == NULL || loop->task_factory == Py_None);
-    /* With name= or context= asyncio's own frame is the smaller part. */
-    if (!plain || kwnames != NULL) {
+    bool factory = loop->task_factory != NULL && loop->task_factory != Py_None;
+    if (nargs != 1 || factory || loop->debug || !are_plain(state, kwnames)) {
         return inherited(loop, args, nargs, kwnames);
     }
     if (gl_check_closed(loop) < 0) {
@@ -100,13 +119,14 @@ gl_core_create_task(gl_loop *loop, PyObject *const *args, Py_ssize_t nargs, PyOb
         return NULL;
     }
     if (type != state->native_task) {
-        return inherited(loop, args, nargs, NULL);
+        return inherited(loop, args, nargs, kwnames);
     }
     PyObject *tuple = PyTuple_Pack(1, args[0]);
     if (tuple == NULL) {
         return NULL;
     }
-    PyObject *task = make_native(loop, (PyTypeObject *)type, tuple);
+    PyObject *task =
+        make_native((PyTypeObject *)type, tuple, make_keywords(loop, args + nargs, kwnames));
     Py_DECREF(tuple);
     return task;
 }
@@ -133,8 +153,10 @@ gl_task_exec(gl_state *state)
     state->str_loop = PyUnicode_InternFromString("loop");
     state->str_future = PyUnicode_InternFromString("Future");
     state->str_task = PyUnicode_InternFromString("Task");
+    state->str_name = PyUnicode_InternFromString("name");
     state->no_args = PyTuple_New(0);
-    if (!state->str_loop || !state->str_future || !state->str_task || !state->no_args) {
+    if (!state->str_loop || !state->str_name || !state->str_future || !state->str_task ||
+        !state->no_args) {
         return -1;
     }
     state->kw_loop = PyTuple_Pack(1, state->str_loop);

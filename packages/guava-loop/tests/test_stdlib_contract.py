@@ -26,6 +26,9 @@ REPLACED = {
     "call_at": "users, timeouts",
     "time": "users, timeouts",
     "stop": "users, run_until_complete",
+    "create_task": "users, asyncio.create_task(), TaskGroup, gather()",
+    "create_future": "users, locks, queues, streams",
+    "get_debug": "every future and task that is made",
     "_run_once": "run_forever, until _stopping is true after it",
     "_add_callback": "asyncio's selector events",
     "_add_callback_signalsafe": "the delivery of signals, with asyncio's own Handle",
@@ -41,6 +44,7 @@ REPLACED = {
 
 # Attributes that BaseEventLoop assigns and Core keeps.
 ATTRIBUTES = ["_stopping", "_closed", "_debug", "_ready", "_scheduled", "_current_handle"]
+ATTRIBUTES += ["_task_factory"]
 
 # Methods of asyncio's that ours call.
 CALLED = ["_check_closed", "_check_running", "_check_thread", "_check_callback"]
@@ -91,6 +95,17 @@ def test_attributes_are_assigned_by_asyncio_and_kept_in_c(name):
 @pytest.mark.parametrize("name", CALLED)
 def test_methods_that_are_called(name):
     assert callable(own(base_events.BaseEventLoop, name))
+
+
+def test_the_classes_of_tasks_and_futures():
+    """create_task() and create_future() ask for them in these modules, at each call."""
+    assert base_events.tasks is asyncio.tasks and base_events.futures is asyncio.futures
+    assert asyncio.tasks.Task is asyncio.tasks._CTask
+    assert asyncio.futures.Future is asyncio.futures._CFuture
+    assert "tasks.Task(" in inspect.getsource(base_events.BaseEventLoop.create_task)
+    assert "futures.Future(loop=self)" in inspect.getsource(
+        base_events.BaseEventLoop.create_future
+    )
 
 
 def test_run_forever_goes_round_until_stopping():

@@ -1,12 +1,13 @@
 import asyncio
 import socket
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Generator, Iterator, Mapping
 from contextvars import Context
-from typing import Any, Final, TypeVarTuple, final
+from typing import Any, Final, TypeVar, TypeVarTuple, final
 
 from _typeshed import FileDescriptorLike
 from typing_extensions import disjoint_base
 
+_T = TypeVar("_T")
 _Ts = TypeVarTuple("_Ts")
 
 UV_VERSION: Final[str]
@@ -90,6 +91,7 @@ class Core:
     _ready: Any
     _scheduled: Any
     _current_handle: Any
+    _task_factory: Any
     def call_soon(
         self,
         callback: Callable[[*_Ts], object],
@@ -116,6 +118,16 @@ class Core:
         *args: *_Ts,
         context: Context | None = None,
     ) -> asyncio.TimerHandle: ...
+    def create_task(
+        self,
+        coro: Generator[Any, None, _T] | Coroutine[Any, Any, _T],
+        *,
+        name: object = None,
+        context: Context | None = None,
+        **kwargs: Any,
+    ) -> asyncio.Task[_T]: ...
+    def create_future(self) -> asyncio.Future[Any]: ...
+    def get_debug(self) -> bool: ...
     def time(self) -> float: ...
     def stop(self) -> None: ...
     def _run_once(self) -> None: ...

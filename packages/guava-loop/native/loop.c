@@ -8,6 +8,7 @@
 #include "handle.h"
 #include "poller.h"
 #include "schedule.h"
+#include "transports/address.h"
 #include "transports/face.h"
 #include "transports/hooks.h"
 
@@ -86,6 +87,7 @@ core_dealloc(gl_loop *self)
     Py_SET_REFCNT((PyObject *)self, 0);
     gl_io_dealloc(self);
     gl_face_claims_free(self);
+    gl_names_free(self);
     PyMem_RawFree(self->read_buffer);
     type->tp_free(self);
     Py_DECREF(type);

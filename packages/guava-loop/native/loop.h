@@ -122,6 +122,7 @@ struct guava_loop {
     gl_io io;          /* streams, listeners, ticks, deferred and posted calls */
     PyObject **claims; /* by file descriptor: the transport that owns it (borrowed), or NULL */
     size_t nclaims;
+    struct gl_addresses *addresses; /* transports/address.c: those seen lately, or NULL */
 };
 
 /* ---- module.c ---- */

@@ -345,3 +345,43 @@ def test_nothing_is_left_behind(c_modules: Path, name: str) -> None:
         # The interpreter's own caches settle within some dozen blocks; a leak shows thousands.
         assert abs(blocks) < 200
         assert abs(references) < 200
+
+
+@sanitized
+@traced
+def test_system_calls_of_a_datagram(c_modules: Path, tmp_path: Path) -> None:
+    """A poll, a receive, a send; and now and then a look for one that came meanwhile."""
+    code = """
+import asyncio
+COUNT = 200
+
+class Echo(asyncio.DatagramProtocol):
+    seen = 0
+    def connection_made(self, transport):
+        self.transport = transport
+    def datagram_received(self, data, address):
+        if self.seen == 0:
+            mark()
+        self.transport.sendto(data, address)
+        self.seen += 1
+        if self.seen == COUNT:
+            mark()
+            loop.stop()
+
+transport, echo = loop.run_until_complete(
+    loop.create_datagram_endpoint(Echo, local_addr=("127.0.0.1", 0)))
+client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+client.connect(transport.get_extra_info("sockname"))
+thread = threading.Thread(target=talk, args=(client, COUNT))
+thread.start()
+loop.run_forever()
+thread.join()
+print(json.dumps(None))
+"""
+    calls = system_calls(MARK + code, c_modules, tmp_path)
+    waits = calls.pop("epoll_wait", 0) + calls.pop("epoll_pwait", 0)
+    assert calls.pop("sendto") == 200
+    assert calls.pop("recvfrom") in range(199, 199 + 15)
+    assert waits in range(199 - 15, 200)
+    calls.pop("futex", None)
+    assert calls.total() <= 1, calls  # the first mark's own

@@ -42,6 +42,11 @@ REPLACED = {
     "_ensure_fd_no_transport": "add_reader and its kin, sock_ methods",
 }
 
+# Hooks of asyncio's that Loop overrides in Python, with who calls them.
+OVERRIDDEN = {
+    "_make_datagram_transport": "create_datagram_endpoint",
+}
+
 # Attributes that BaseEventLoop assigns and Core keeps.
 ATTRIBUTES = ["_stopping", "_closed", "_debug", "_ready", "_scheduled", "_current_handle"]
 ATTRIBUTES += ["_task_factory"]
@@ -72,6 +77,15 @@ def assigned_in(function: FunctionType) -> set[str]:
 def test_what_is_replaced_is_there_to_be_replaced(name):
     assert callable(own(asyncio.SelectorEventLoop, name))
     assert own(guava_loop.Loop, name) is vars(Core)[name]
+
+
+@pytest.mark.parametrize("name", OVERRIDDEN)
+def test_what_is_overridden_takes_the_same_arguments(name):
+    theirs = inspect.signature(getattr(asyncio.SelectorEventLoop, name)).parameters
+    ours = inspect.signature(vars(guava_loop.Loop)[name]).parameters
+    assert [(p.name, p.default) for p in ours.values()] == [
+        (p.name, p.default) for p in theirs.values()
+    ]
 
 
 def test_nothing_else_is_replaced():

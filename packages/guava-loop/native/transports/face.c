@@ -56,6 +56,7 @@ gl_face_exec(PyObject *module, gl_state *state)
     static int (*const faces[])(PyObject *, gl_state *) = {
         gl_transport_exec,
         gl_accept_exec,
+        gl_datagram_exec,
     };
     for (size_t i = 0; i < sizeof(faces) / sizeof(*faces); i++) {
         if (faces[i](module, state) < 0) {

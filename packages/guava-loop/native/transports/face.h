@@ -66,6 +66,8 @@
     X(peername)                                                                                   \
     X(sockname)                                                                                   \
     X(source)                                                                                     \
+    X(sendto)                                                                                     \
+    X(pipe)                                                                                       \
     X(_attach)                                                                                    \
     X(_detach)                                                                                    \
     X(_transports)
@@ -82,7 +84,8 @@
     X(logger, "asyncio.log", "logger")                                                            \
     X(constants, "asyncio", "constants")                                                          \
     X(server, "asyncio.base_events", "Server")                                                    \
-    X(socket, "socket", "socket")
+    X(socket, "socket", "socket")                                                                 \
+    X(set_result_unless_cancelled, "asyncio.futures", "_set_result_unless_cancelled")
 
 #define GL_FACE_FIELD(field, ...) PyObject *field;
 
@@ -115,6 +118,7 @@ PyObject *gl_face_type(PyObject *module, gl_face_state *face, PyType_Spec *spec,
 /* Each face's own; 0, or -1 with an exception set. */
 int gl_transport_exec(PyObject *module, gl_state *state);
 int gl_accept_exec(PyObject *module, gl_state *state);
+int gl_datagram_exec(PyObject *module, gl_state *state);
 
 /* ---- calls ---- */
 /* object.name(arg), or object.name() when `arg` is NULL, inside `context` (NULL: the current one).

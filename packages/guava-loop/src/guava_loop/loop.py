@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ._core import Core, _note_fork
 from .selector import Selector
-from .transports import StreamTransport, send_file
+from .transports import DatagramTransport, StreamTransport, send_file
 
 if TYPE_CHECKING:
     import ssl
 
 _T = TypeVar("_T")
+
+_DATAGRAM_FAMILIES = (socket.AF_INET, socket.AF_INET6, socket.AF_UNIX)
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_note_fork)
@@ -116,6 +118,22 @@ class Loop(Core, asyncio.SelectorEventLoop):
         finally:
             if not self.is_running():
                 self._close_native()
+
+    def _make_datagram_transport(
+        self,
+        sock: socket.socket,
+        protocol: asyncio.DatagramProtocol,
+        address: Any = None,
+        waiter: asyncio.Future[None] | None = None,
+        extra: dict[str, Any] | None = None,
+    ) -> asyncio.DatagramTransport:
+        self._ensure_fd_no_transport(sock)
+        # A subclass may send and receive in its own way (through a proxy, say), and the addresses
+        # of other families are known to the socket module only.
+        if type(sock) is socket.socket and sock.family in _DATAGRAM_FAMILIES:
+            return DatagramTransport(self, sock, protocol, address, waiter, extra)
+        made = super()._make_datagram_transport  # type: ignore[misc]  # not in typeshed
+        return made(sock, protocol, address, waiter, extra)  # type: ignore[no-any-return]
 
     def _wake_on_signals(self) -> int:
         # The far end is asyncio's own: it reads the signal numbers and calls the handlers.

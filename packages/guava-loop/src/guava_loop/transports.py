@@ -21,7 +21,7 @@ if TYPE_CHECKING:
         def fileno(self) -> int: ...
 
 
-__all__ = ["StreamTransport"]
+__all__ = ["DatagramTransport", "StreamTransport"]
 
 # More than any file holds: send until its end.
 _UNTIL_THE_END = (1 << 63) - 1
@@ -35,6 +35,14 @@ class StreamTransport(_core.StreamTransport):
 
     _start_tls_compatible = True
     _sendfile_compatible = constants._SendfileMode.TRY_NATIVE
+
+
+class DatagramTransport(_core.DatagramTransport, asyncio.Transport):
+    """What `create_datagram_endpoint()` makes: an `asyncio.DatagramTransport`, in C.
+
+    Like asyncio's own it is an `asyncio.Transport`, too, of which it has pause_reading(),
+    resume_reading() and is_reading().
+    """
 
 
 async def send_file(

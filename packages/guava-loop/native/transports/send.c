@@ -87,7 +87,7 @@ static PyObject *
 write_joined(gl_transport *self, PyObject *lines)
 {
     PyObject *empty = PyBytes_FromStringAndSize(NULL, 0);
-    PyObject *joined = empty != NULL ? PyObject_CallMethod(empty, "join", "O", lines) : NULL;
+    PyObject *joined = empty != NULL ? PyObject_CallMethod(empty, "join", "(O)", lines) : NULL;
     PyObject *result = joined != NULL ? gl_transport_write(self, joined) : NULL;
     Py_XDECREF(joined);
     Py_XDECREF(empty);

@@ -247,3 +247,13 @@ gl_unlisten(guava_listener *l)
         (void)close(l->fd);
     }
 }
+
+size_t
+gl_listeners_count(const gl_loop *loop)
+{
+    size_t n = 0;
+    for (const guava_listener *l = loop->io.listeners; l != NULL; l = l->next) {
+        n++;
+    }
+    return n;
+}

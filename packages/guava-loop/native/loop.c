@@ -55,7 +55,10 @@ core_traverse(gl_loop *self, visitproc visit, void *arg)
     Py_VISIT(self->current_handle);
     Py_VISIT(self->task_factory);
     Py_VISIT(self->loop_keyword);
-    int result = gl_pollers_traverse(self, visit, arg);
+    int result = gl_watch_traverse(self, visit, arg);
+    if (result == 0) {
+        result = gl_pollers_traverse(self, visit, arg);
+    }
     if (result == 0 && self->io_ready) {
         result = gl_io_traverse(self, visit, arg);
     }
@@ -73,6 +76,7 @@ core_clear(gl_loop *self)
     Py_CLEAR(self->current_handle);
     Py_CLEAR(self->task_factory);
     Py_CLEAR(self->loop_keyword);
+    gl_watch_clear(self);
     return 0;
 }
 
@@ -182,6 +186,7 @@ set_flag(gl_loop *self, PyObject *value, void *offset)
         gl_stop(self);
     } else {
         *((bool *)self + (size_t)offset) = truth;
+        gl_watch_update(self);
     }
     return 0;
 }
@@ -246,6 +251,11 @@ static PyMethodDef core_methods[] = {
      METH_VARARGS | METH_KEYWORDS, NULL},
     {"_ensure_fd_no_transport", (PyCFunction)gl_core_ensure_fd_no_transport, METH_O, NULL},
     {"_serve", (PyCFunction)gl_core_serve, METH_VARARGS, NULL},
+    {"_stats", (PyCFunction)gl_core_stats, METH_NOARGS, NULL},
+    {"_watch", (PyCFunction)gl_core_watch, METH_VARARGS, NULL},
+    {"_look", (PyCFunction)gl_core_look, METH_NOARGS, NULL},
+    {"_look_at", (PyCFunction)gl_core_look_at, METH_NOARGS, NULL},
+    {"_watch_wake", (PyCFunction)gl_core_watch_wake, METH_O, NULL},
     {"_close_streams", (PyCFunction)core_close_streams, METH_NOARGS, NULL},
     {"_close_native", (PyCFunction)core_close_native, METH_NOARGS, NULL},
     {NULL},

@@ -25,10 +25,11 @@
 
 #include "guava_loop.h"
 #include "io.h"
+#include "stats.h"
+#include "watch.h"
 
 #define GL_READ_BUFFER (64 * 1024)
 
-typedef struct guava_loop gl_loop;
 typedef struct gl_timer gl_timer;
 typedef struct gl_poller gl_poller;
 
@@ -90,6 +91,8 @@ struct guava_loop {
 
     PyThreadState *ts;    /* the thread's state while it is detached, else NULL */
     unsigned long thread; /* the thread that runs the loop; 0 while it does not run */
+    bool attend;          /* gl_attach() has more to do than nothing: ts is set, or timed is */
+    bool timed;           /* callbacks are timed: debug mode, or loop.watch() */
     unsigned forks;       /* state->forks when libuv's loop was made, or made anew */
     bool uv_ready;        /* uv_loop_init() was done and not undone */
     bool sleeping;        /* the interpreter is, or is about to be, let go of for the poll */
@@ -113,6 +116,7 @@ struct guava_loop {
     /* While it is set, the next call_soon() leaves its handle here (a new reference) instead of
      * queueing it, and clears it. */
     PyObject **capture;
+    PyObject *running;        /* the handle or transport whose callback runs (borrowed), or NULL */
     PyObject *exc;            /* KeyboardInterrupt or SystemExit on its way out of run_forever() */
     PyObject *task_factory;   /* asyncio's _task_factory */
     PyObject *loop_keyword;   /* task.c: {"loop": this}, or NULL */
@@ -123,6 +127,9 @@ struct guava_loop {
     PyObject **claims; /* by file descriptor: the transport that owns it (borrowed), or NULL */
     size_t nclaims;
     struct gl_addresses *addresses; /* transports/address.c: those seen lately, or NULL */
+
+    gl_stats stats; /* what loop.stats() shows */
+    gl_watch watch; /* what takes long */
 };
 
 /* ---- module.c ---- */
@@ -132,7 +139,7 @@ extern struct PyModuleDef gl_module;
 int gl_core_register(PyObject *module, gl_state *state);
 
 /* ---- turn.c ---- */
-/* Waits for the interpreter. Not to be called but through gl_attach(). */
+/* Waits for the interpreter, and divides time. Not to be called but through gl_attach(). */
 void gl_attach_slow(gl_loop *loop);
 /* Makes libuv's loop and the loop's own handles. 0, or -1 with an exception set. */
 int gl_turn_init(gl_loop *loop);
@@ -156,8 +163,25 @@ double gl_time(void);
 static inline void
 gl_attach(gl_loop *loop)
 {
-    if (loop->ts != NULL) {
+    if (loop->attend) {
         gl_attach_slow(loop);
+    }
+}
+
+/* Around a callback of libuv that calls Python on behalf of `object`, to which the caller has a
+ * reference: its name, if somebody asks what takes so long. */
+static inline void
+gl_runs(gl_loop *loop, PyObject *object)
+{
+    loop->running = object;
+}
+static inline void
+gl_ran(gl_loop *loop, PyObject *object)
+{
+    /* Before it goes: its destructor may let other threads look. */
+    loop->running = NULL;
+    if (loop->timed) {
+        gl_watch_over(loop, object);
     }
 }
 

@@ -55,6 +55,7 @@ int gl_listen(gl_loop *loop, int fd, int backlog, guava_accept_fn accept, void *
 void gl_listen_pause(guava_listener *listener);
 int gl_listen_resume(guava_listener *listener);
 void gl_unlisten(guava_listener *listener);
+size_t gl_listeners_count(const gl_loop *loop);
 
 /* ---- tick.c ---- */
 const char *gl_http_date(gl_loop *loop);

@@ -190,8 +190,14 @@ wake(gl_poller *self, bool reading)
         return;
     }
     if (ready != NULL) {
+        gl_loop *loop = self->loop;
         Py_INCREF(handle);
+        if (loop->timed) {
+            gl_watch_next(loop, false);
+        }
+        gl_runs(loop, handle);
         ready(handle);
+        gl_ran(loop, handle);
         Py_DECREF(handle);
     } else if (((gl_handle *)handle)->cancelled) {
         (void)drop(self, reading, false);
@@ -243,6 +249,18 @@ gl_pollers_flush(gl_loop *loop)
         (void)uv_poll_start(&self->poll, events, on_poll);
         self->events = events;
     }
+}
+
+size_t
+gl_pollers_count(const gl_loop *loop)
+{
+    size_t n = 0;
+    for (size_t fd = 0; fd < loop->npollers; fd++) {
+        const gl_poller *self = loop->pollers[fd];
+        n += self != NULL && ((self->reader != NULL && self->on_reader == NULL) ||
+                              (self->writer != NULL && self->on_writer == NULL));
+    }
+    return n;
 }
 
 int

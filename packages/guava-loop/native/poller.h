@@ -26,6 +26,8 @@ void gl_poller_orphan(gl_loop *loop, int fd);
 
 /* Tells libuv what changed since the last poll. */
 void gl_pollers_flush(gl_loop *loop);
+/* How many files are watched for add_reader() and add_writer(). */
+size_t gl_pollers_count(const gl_loop *loop);
 int gl_pollers_traverse(gl_loop *loop, visitproc visit, void *arg);
 /* Closes all of them; libuv has still to be run. */
 void gl_pollers_close(gl_loop *loop);

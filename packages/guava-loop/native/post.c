@@ -66,7 +66,13 @@ gl_run_deferred(gl_loop *loop)
     size_t n = io->n_deferred, cap = io->cap_deferred;
     io->deferred = NULL;
     io->n_deferred = io->cap_deferred = 0;
+    if (loop->timed) {
+        gl_watch_next(loop, false);
+    }
     run_all(loop, calls, n, "a deferred call raised");
+    if (loop->timed) {
+        gl_watch_over(loop, NULL);
+    }
     if (io->n_deferred == 0) {
         /* Nothing new: the array serves again. */
         io->deferred = calls;

@@ -79,50 +79,20 @@ run_one(gl_loop *loop, PyObject *handle)
     }
 }
 
-/* Debug mode: asyncio names callbacks that take longer than loop.slow_callback_duration. 0, or -1
- * with an exception set. */
-static int
-report_slow(gl_loop *loop, PyObject *handle, double taken)
-{
-    PyObject *events = loop->state->base_events;
-    PyObject *limit = NULL, *logger = NULL, *text = NULL, *result = NULL;
-    int status = -1;
-    limit = PyObject_GetAttrString((PyObject *)loop, "slow_callback_duration");
-    double seconds = limit != NULL ? PyFloat_AsDouble(limit) : -1.0;
-    if (PyErr_Occurred()) {
-        goto done;
-    }
-    if (taken < seconds) {
-        status = 0;
-        goto done;
-    }
-    logger = PyObject_GetAttrString(events, "logger");
-    text = PyObject_CallMethod(events, "_format_handle", "O", handle);
-    if (logger == NULL || text == NULL) {
-        goto done;
-    }
-    result = PyObject_CallMethod(logger, "warning", "sOd", "Executing %s took %.3f seconds", text,
-                                 taken);
-    status = result != NULL ? 0 : -1;
-done:
-    Py_XDECREF(limit);
-    Py_XDECREF(logger);
-    Py_XDECREF(text);
-    Py_XDECREF(result);
-    return status;
-}
-
 static void
 run_timed(gl_loop *loop, PyObject *handle)
 {
-    Py_XSETREF(loop->current_handle, Py_NewRef(handle));
-    double start = gl_time();
-    run_one(loop, handle);
-    double taken = gl_time() - start;
-    Py_XSETREF(loop->current_handle, Py_NewRef(Py_None));
-    if (report_slow(loop, handle, taken) < 0) {
-        gl_loop_error(loop, "Exception while a slow callback was reported", handle);
+    if (loop->debug) {
+        Py_XSETREF(loop->current_handle, Py_NewRef(handle));
     }
+    gl_watch_next(loop, false);
+    run_one(loop, handle);
+    if (loop->debug) {
+        Py_XSETREF(loop->current_handle, Py_NewRef(Py_None));
+        gl_watch_ask(loop);
+    }
+    gl_watch_over(loop, handle);
+    gl_watch_tell(loop);
 }
 
 static void
@@ -132,11 +102,15 @@ run_round(gl_loop *loop)
     /* A callback may clear the ring, so its length is asked for each time. */
     for (size_t n = ring->len; n != 0 && ring->len != 0 && loop->exc == NULL; n--) {
         PyObject *handle = pop(ring);
-        if (!loop->debug) {
+        loop->running = handle;
+        loop->stats.callbacks++;
+        if (!loop->timed) {
             run_one(loop, handle);
         } else {
             run_timed(loop, handle);
         }
+        /* Before it goes: its destructor may let other threads look. */
+        loop->running = NULL;
         Py_DECREF(handle);
     }
 }

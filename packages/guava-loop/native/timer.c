@@ -132,6 +132,7 @@ gl_timers_due(gl_loop *loop)
     double now = gl_time() + RESOLUTION;
     while (heap->len != 0 && heap->items[0].when < now) {
         gl_timer *timer = take(heap, 0);
+        loop->stats.timers++;
         if (gl_ready_push(loop, (PyObject *)timer) < 0) {
             gl_loop_error(loop, "A timer could not be queued", (PyObject *)timer);
         }

@@ -40,9 +40,17 @@ void
 gl_attach_slow(gl_loop *loop)
 {
     PyThreadState *ts = loop->ts;
-    loop->ts = NULL;
-    PyEval_RestoreThread(ts);
-    loop->sleeping = false;
+    if (ts != NULL) {
+        loop->ts = NULL;
+        PyEval_RestoreThread(ts);
+        loop->sleeping = false;
+        /* From the end of the poll on there was work, even if it had to wait for us. */
+        loop->stats.woke = uv_now(&loop->uv);
+    }
+    loop->attend = loop->timed;
+    if (loop->timed) {
+        gl_watch_next(loop, ts != NULL);
+    }
 }
 
 static void
@@ -70,9 +78,8 @@ set_idle(gl_loop *loop, bool on)
  * callbacks written in C do not. Other threads ask for the interpreter after five milliseconds of
  * waiting (sys.setswitchinterval), and only then does letting go hand it over. */
 static void
-yield_sometimes(gl_loop *loop)
+yield_sometimes(gl_loop *loop, uint64_t now)
 {
-    uint64_t now = uv_now(&loop->uv);
     if (now - loop->let_go >= BUSY_MS) {
         loop->let_go = now;
         PyThreadState *ts = PyEval_SaveThread();
@@ -88,17 +95,24 @@ on_prepare(uv_prepare_t *prepare)
     if (loop->draining) {
         return;
     }
+    if (loop->timed) {
+        gl_watch_over(loop, NULL);
+        gl_watch_tell(loop);
+    }
     gl_pollers_flush(loop);
     gl_timers_arm(loop);
+    uint64_t now = uv_now(&loop->uv);
+    gl_stats_turn(&loop->stats, now);
     bool busy = loop->ready.len != 0 || loop->exc != NULL;
     set_idle(loop, busy);
     if (busy || loop->stopping) {
-        yield_sometimes(loop);
+        yield_sometimes(loop, now);
         return;
     }
-    loop->let_go = uv_now(&loop->uv);
+    loop->let_go = now;
     /* Set while other threads still wait, so that none of them can miss it. */
     loop->sleeping = true;
+    loop->attend = true;
     loop->ts = PyEval_SaveThread();
 }
 
@@ -109,6 +123,10 @@ on_check(uv_check_t *check)
     gl_attach(loop);
     if (loop->draining) {
         return;
+    }
+    if (loop->timed) {
+        gl_watch_ask(loop);
+        gl_watch_tell(loop);
     }
     gl_timers_due(loop);
     gl_ready_run(loop);
@@ -278,9 +296,16 @@ gl_run(gl_loop *loop)
         return -1;
     }
     loop->thread = PyThread_get_thread_ident();
+    loop->watch.since = 0;
+    gl_stats_start(&loop->stats, &loop->uv);
     /* stop() before run_forever() asks for exactly one turn that does not wait. */
     (void)uv_run(&loop->uv, loop->stopping ? UV_RUN_NOWAIT : UV_RUN_DEFAULT);
     gl_attach(loop);
+    if (loop->timed) {
+        gl_watch_over(loop, NULL);
+        gl_watch_tell(loop);
+    }
+    gl_stats_stop(&loop->stats, &loop->uv);
     loop->thread = 0;
     if (loop->exc != NULL) {
         PyObject *exc = loop->exc;

@@ -194,8 +194,10 @@ gl_transport_on_poll(uv_poll_t *poll, int status, int events)
         return;
     }
     /* Callbacks may drop the last references to either, or hand the stream on. */
+    gl_loop *loop = s->loop;
     Py_INCREF(self);
     gl_stream_ref(s);
+    gl_runs(loop, (PyObject *)self);
     if ((failed || (events & UV_READABLE)) && keeps_reading(self, s)) {
         receive(self, s, failed);
     }
@@ -213,5 +215,6 @@ gl_transport_on_poll(uv_poll_t *poll, int status, int events)
         gl_stream_poll_for(s, wanted | (s->head != NULL ? UV_WRITABLE : 0));
     }
     gl_stream_unref(s);
+    gl_ran(loop, (PyObject *)self);
     Py_DECREF(self);
 }

@@ -10,13 +10,19 @@ from typing import Any
 
 from ._core import _C_API, UV_VERSION, Handle, TimerHandle
 from .loop import Loop, get_include, new_event_loop, run
+from .stats import Lag, Stats
+from .watch import Blocked, Watch
 
 __all__ = [
     "UV_VERSION",
     "_C_API",
+    "Blocked",
     "Handle",
+    "Lag",
     "Loop",
+    "Stats",
     "TimerHandle",
+    "Watch",
     "__version__",
     "get_include",
     "new_event_loop",

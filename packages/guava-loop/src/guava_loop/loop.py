@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import socket
+import threading
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ._core import Core, _note_fork
 from .selector import Selector
+from .stats import Stats, read
 from .transports import DatagramTransport, StreamTransport, send_file
+from .watch import Blocked, Watch
 
 if TYPE_CHECKING:
     import ssl
@@ -39,8 +43,13 @@ class Loop(Core, asyncio.SelectorEventLoop):
         _csock: socket.socket
         _signal_handlers: dict[int, asyncio.Handle]
 
+        _internal_fds: int
+        _thread_id: int | None
+
         def _check_closed(self) -> None: ...
         def _check_running(self) -> None: ...
+
+    _watched: Watch | None = None
 
     def __init__(self) -> None:
         selector = Selector()
@@ -60,17 +69,20 @@ class Loop(Core, asyncio.SelectorEventLoop):
         # 3.13 checks it too late: there, the loop that runs would forget that it does.
         self._check_closed()
         self._check_running()
+        before = None
         try:
-            before = self._wake_on_signals()
-        except ValueError:  # not on the main thread, or not in the main interpreter
-            super().run_forever()
-            return
-        try:
+            if self._watched is not None:
+                self._watched._begin(self, threading.get_ident())
+            # Not on the main thread, or not in the main interpreter.
+            with contextlib.suppress(ValueError):
+                before = self._wake_on_signals()
             super().run_forever()
         finally:
             # Handlers added meanwhile need it as long as the loop lives.
-            if not self._signal_handlers and not self.is_closed():
+            if before is not None and not self._signal_handlers and not self.is_closed():
                 signal.set_wakeup_fd(before)
+            if self._watched is not None:
+                self._watched._pause()
 
     def remove_signal_handler(self, sig: int) -> bool:
         """As asyncio's, which takes the wake-up away with the last handler."""
@@ -106,6 +118,56 @@ class Loop(Core, asyncio.SelectorEventLoop):
         )
         return sent
 
+    def stats(self) -> Stats:
+        """The loop's counts at this moment: turns, callbacks, timers, sockets, lag.
+
+        From any thread, whether the loop runs or not, and after it was closed. Counting costs a
+        turn some twenty instructions and no system call; asking costs a walk over what is open.
+        """
+        return read(self._stats(), self.is_running(), self._internal_fds)
+
+    def watch(
+        self,
+        limit: float = 0.1,
+        *,
+        dump_after: float | None = None,
+        report: Callable[[Blocked], object] | None = None,
+        dump_held: bool = True,
+    ) -> Watch:
+        """Names the callbacks that keep the loop from everything else.
+
+        Meant for production: while it is on, each callback costs a reading of the clock, and a
+        thread looks at the loop a few times in each `limit`, unless the loop sleeps.
+
+        Args:
+            limit: seconds. What takes longer is told of when it is over, with the line at which it
+                was when the limit had passed.
+            dump_after: seconds, not below `limit`: what takes longer is told of with its stack
+                while it is still at it. None: not before it is over.
+            report: called with each `Blocked`. On the loop's thread, unless the callback is not
+                over; then on the watching thread. None: the logger "guava_loop" gets a warning,
+                or an error for what is not over.
+            dump_held: code that keeps the interpreter (a long call into C) lets no thread look.
+                Past some 1.5 times `dump_after`, faulthandler writes the stacks of all threads
+                to stderr then. It has one timer for the process: pass False if you use
+                `faulthandler.dump_traceback_later()` yourself.
+
+        Returns:
+            The watch: `stop()` ends it, or the end of a `with`. Closing the loop does, too.
+
+        Raises:
+            RuntimeError: the loop is watched already, or closed.
+            ValueError: a limit is not above 0, or `dump_after` is below `limit`.
+        """
+        self._check_closed()
+        if self._watched is not None and self._watched.active:
+            raise RuntimeError("this event loop is watched already")
+        self._watched = Watch(self, limit, dump_after, report, dump_held)
+        thread = self._thread_id
+        if thread is not None:
+            self._watched._begin(self, thread)
+        return self._watched
+
     def close(self) -> None:
         """Closes the loop: streams first, then what asyncio holds, then libuv.
 
@@ -118,6 +180,9 @@ class Loop(Core, asyncio.SelectorEventLoop):
         finally:
             if not self.is_running():
                 self._close_native()
+                if self._watched is not None:
+                    self._watched.stop()
+                    self._watched = None
 
     def _make_datagram_transport(
         self,

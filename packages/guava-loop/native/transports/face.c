@@ -57,6 +57,7 @@ gl_face_exec(PyObject *module, gl_state *state)
         gl_transport_exec,
         gl_accept_exec,
         gl_datagram_exec,
+        gl_tls_exec,
     };
     for (size_t i = 0; i < sizeof(faces) / sizeof(*faces); i++) {
         if (faces[i](module, state) < 0) {
@@ -80,7 +81,7 @@ gl_face_state_traverse(gl_state *state, visitproc visit, void *arg)
     GL_FACE_IMPORTS(VISIT_IMPORT)
 #undef VISIT_IMPORT
     Py_VISIT(face->stream_class);
-    return 0;
+    return gl_tls_imports_traverse(face->tls, visit, arg);
 }
 
 void
@@ -100,6 +101,8 @@ gl_face_state_clear(gl_state *state)
     GL_FACE_IMPORTS(CLEAR_IMPORT)
 #undef CLEAR_IMPORT
     Py_CLEAR(face->stream_class);
+    gl_tls_imports_free(face->tls);
+    face->tls = NULL;
 }
 
 void

@@ -33,7 +33,8 @@
     X(datagram_transport)                                                                         \
     X(read_pipe_transport)                                                                        \
     X(write_pipe_transport)                                                                       \
-    X(tls_transport)
+    X(tls_transport)                                                                              \
+    X(tls_protocol)
 
 /* Interned: face->name.data_received is "data_received". */
 #define GL_FACE_NAMES(X)                                                                          \
@@ -79,6 +80,7 @@
     X(read_transport, "asyncio.transports", "ReadTransport")                                      \
     X(write_transport, "asyncio.transports", "WriteTransport")                                    \
     X(datagram_transport, "asyncio.transports", "DatagramTransport")                              \
+    X(protocol, "asyncio.protocols", "Protocol")                                                  \
     X(buffered_protocol, "asyncio.protocols", "BufferedProtocol")                                 \
     X(transport_socket, "asyncio.trsock", "TransportSocket")                                      \
     X(logger, "asyncio.log", "logger")                                                            \
@@ -101,6 +103,7 @@ typedef struct gl_face_state {
         GL_FACE_IMPORTS(GL_FACE_FIELD)
     } of;
     PyObject *stream_class; /* guava_loop.transports.StreamTransport, once it was asked for */
+    struct gl_tls_imports *tls; /* what TLS needs, once it was used (tls.h) */
     bool attach_transport;  /* Server._attach() takes the transport (3.13) */
 } gl_face_state;
 
@@ -119,6 +122,10 @@ PyObject *gl_face_type(PyObject *module, gl_face_state *face, PyType_Spec *spec,
 int gl_transport_exec(PyObject *module, gl_state *state);
 int gl_accept_exec(PyObject *module, gl_state *state);
 int gl_datagram_exec(PyObject *module, gl_state *state);
+int gl_tls_exec(PyObject *module, gl_state *state);
+/* Of face->tls. */
+int gl_tls_imports_traverse(struct gl_tls_imports *imports, visitproc visit, void *arg);
+void gl_tls_imports_free(struct gl_tls_imports *imports);
 
 /* ---- calls ---- */
 /* object.name(arg), or object.name() when `arg` is NULL, inside `context` (NULL: the current one).

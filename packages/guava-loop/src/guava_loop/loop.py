@@ -107,6 +107,49 @@ class Loop(Core, asyncio.SelectorEventLoop):
                 protocol_factory, sock, sslcontext, server, *args
             )
 
+    def _make_ssl_transport(
+        self,
+        rawsock: socket.socket,
+        protocol: asyncio.BaseProtocol,
+        sslcontext: ssl.SSLContext | None,
+        waiter: asyncio.Future[None] | None = None,
+        *,
+        extra: dict[str, Any] | None = None,
+        server: asyncio.Server | None = None,
+        **options: Any,
+    ) -> asyncio.Transport:
+        """asyncio's hook of `ssl=`."""
+        from . import tls
+
+        self._ensure_fd_no_transport(rawsock)
+        below, above = tls.make_layer(self, protocol, sslcontext, waiter, **options)
+        self._make_socket_transport(rawsock, below, extra=extra, server=server)
+        return above
+
+    async def start_tls(
+        self,
+        transport: asyncio.BaseTransport,
+        protocol: asyncio.BaseProtocol,
+        sslcontext: ssl.SSLContext,
+        *,
+        server_side: bool = False,
+        server_hostname: str | None = None,
+        ssl_handshake_timeout: float | None = None,
+        ssl_shutdown_timeout: float | None = None,
+    ) -> asyncio.Transport | None:
+        """As asyncio's: natively over a native stream transport."""
+        options: dict[str, Any] = {
+            "server_side": server_side,
+            "server_hostname": server_hostname,
+            "ssl_handshake_timeout": ssl_handshake_timeout,
+            "ssl_shutdown_timeout": ssl_shutdown_timeout,
+        }
+        if not isinstance(transport, StreamTransport):
+            return await super().start_tls(transport, protocol, sslcontext, **options)
+        from . import tls
+
+        return await tls.start_tls(self, transport, protocol, sslcontext, **options)
+
     async def _sendfile_native(
         self, transp: Any, file: Any, offset: int, count: int | None
     ) -> int:

@@ -45,6 +45,8 @@ REPLACED = {
 # Hooks of asyncio's that Loop overrides in Python, with who calls them.
 OVERRIDDEN = {
     "_make_datagram_transport": "create_datagram_endpoint",
+    "_make_ssl_transport": "create_connection, create_server, connect_accepted_socket",
+    "start_tls": "users, StreamWriter.start_tls()",
 }
 
 # Attributes that BaseEventLoop assigns and Core keeps.
@@ -205,3 +207,28 @@ def test_what_a_step_of_a_request_needs():
     assert isinstance(getattr(tasks, "_current_tasks", None), dict) or hasattr(
         tasks, "_swap_current_task"
     )
+
+
+def test_what_tls_is_made_of():
+    """tls_engine.c calls the methods of _ssl's objects, and looks for the OpenSSL object here."""
+    _ssl = pytest.importorskip("_ssl", reason="this Python was built without OpenSSL")
+    import ssl
+
+    assert {"read", "write", "pending"} <= vars(_ssl._SSLSocket).keys()
+    assert ssl.MemoryBIO is _ssl.MemoryBIO
+    assert {"read", "write", "pending"} <= vars(ssl.MemoryBIO).keys()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    made = context.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_side=True)
+    assert type(made) is ssl.SSLObject and type(made._sslobj) is _ssl._SSLSocket
+    # What gets by these two would not be decrypted by what the user has asked for.
+    assert {"read", "write", "pending"} <= vars(ssl.SSLObject).keys()
+
+
+def test_what_start_tls_moves_from_a_reader():
+    async def main():
+        reader = asyncio.StreamReader()
+        reader.feed_data(b"ab")
+        protocol = asyncio.StreamReaderProtocol(reader)
+        return protocol._stream_reader is reader, bytes(reader._buffer)
+
+    assert guava_loop.run(main()) == (True, b"ab")

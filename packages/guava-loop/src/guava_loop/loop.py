@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import threading
+from asyncio import constants
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -114,15 +115,27 @@ class Loop(Core, asyncio.SelectorEventLoop):
         sslcontext: ssl.SSLContext | None,
         waiter: asyncio.Future[None] | None = None,
         *,
+        server_side: bool = False,
+        server_hostname: str | None = None,
         extra: dict[str, Any] | None = None,
         server: asyncio.Server | None = None,
-        **options: Any,
+        ssl_handshake_timeout: float = constants.SSL_HANDSHAKE_TIMEOUT,
+        ssl_shutdown_timeout: float = constants.SSL_SHUTDOWN_TIMEOUT,
     ) -> asyncio.Transport:
         """asyncio's hook of `ssl=`."""
         from . import tls
 
         self._ensure_fd_no_transport(rawsock)
-        below, above = tls.make_layer(self, protocol, sslcontext, waiter, **options)
+        below, above = tls.make_layer(
+            self,
+            protocol,
+            sslcontext,
+            waiter,
+            server_side=server_side,
+            server_hostname=server_hostname,
+            ssl_handshake_timeout=ssl_handshake_timeout,
+            ssl_shutdown_timeout=ssl_shutdown_timeout,
+        )
         self._make_socket_transport(rawsock, below, extra=extra, server=server)
         return above
 

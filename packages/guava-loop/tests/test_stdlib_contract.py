@@ -47,6 +47,8 @@ OVERRIDDEN = {
     "_make_datagram_transport": "create_datagram_endpoint",
     "_make_ssl_transport": "create_connection, create_server, connect_accepted_socket",
     "start_tls": "users, StreamWriter.start_tls()",
+    "_make_read_pipe_transport": "connect_read_pipe, subprocesses",
+    "_make_write_pipe_transport": "connect_write_pipe, subprocesses",
 }
 
 # Attributes that BaseEventLoop assigns and Core keeps.

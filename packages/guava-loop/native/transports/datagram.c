@@ -303,12 +303,11 @@ datagram_repr(gl_datagram *self)
     if (start == NULL) {
         return NULL;
     }
-    bool reading = wire->read_context != NULL && !wire->closing && !wire->paused;
     PyObject *text =
         wire->file == NULL || wire->loop->closed
             ? PyUnicode_FromFormat("%U>", start)
             : PyUnicode_FromFormat("%U read=%s write=<%s, bufsize=%zu>>", start,
-                                   reading ? "polling" : "idle",
+                                   gl_wire_is_polling(wire) ? "polling" : "idle",
                                    self->head != NULL ? "polling" : "idle", wire->queued);
     Py_DECREF(start);
     return text;

@@ -58,6 +58,8 @@ gl_face_exec(PyObject *module, gl_state *state)
         gl_accept_exec,
         gl_datagram_exec,
         gl_tls_exec,
+        gl_read_pipe_exec,
+        gl_write_pipe_exec,
     };
     for (size_t i = 0; i < sizeof(faces) / sizeof(*faces); i++) {
         if (faces[i](module, state) < 0) {

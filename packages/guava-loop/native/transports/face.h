@@ -126,6 +126,8 @@ int gl_tls_exec(PyObject *module, gl_state *state);
 /* Of face->tls. */
 int gl_tls_imports_traverse(struct gl_tls_imports *imports, visitproc visit, void *arg);
 void gl_tls_imports_free(struct gl_tls_imports *imports);
+int gl_read_pipe_exec(PyObject *module, gl_state *state);
+int gl_write_pipe_exec(PyObject *module, gl_state *state);
 
 /* ---- calls ---- */
 /* object.name(arg), or object.name() when `arg` is NULL, inside `context` (NULL: the current one).

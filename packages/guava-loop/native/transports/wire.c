@@ -172,6 +172,18 @@ gl_wire_unwatch(gl_wire *self, bool reading)
     gl_poller_forget(self->loop, self->fd, reading);
 }
 
+void
+gl_wire_rest(gl_wire *self, bool reading)
+{
+    gl_poller_rest(self->loop, self->fd, reading);
+}
+
+bool
+gl_wire_is_polling(const gl_wire *self)
+{
+    return self->read_context != NULL && !self->closing && !self->paused;
+}
+
 int
 gl_wire_lose(gl_wire *self, PyObject *exc)
 {
@@ -244,6 +256,20 @@ gl_wire_error(gl_wire *self, const char *where)
     gl_face_error(self->loop, message, (PyObject *)self, self->protocol);
 }
 
+void
+gl_wire_log_peer(gl_wire *self)
+{
+    if (!self->loop->debug) {
+        return;
+    }
+    PyObject *result = PyObject_CallMethod(self->loop->state->face->of.logger, "info", "sO",
+                                           "%r was closed by peer", self);
+    if (result == NULL) {
+        gl_wire_error(self, "_log");
+    }
+    Py_XDECREF(result);
+}
+
 PyObject *
 gl_wire_describe(gl_wire *self)
 {
@@ -309,7 +335,7 @@ gl_wire_pause(gl_wire *self, PyObject *Py_UNUSED(ignored))
 {
     if (!self->closing && !self->paused) {
         self->paused = true;
-        gl_poller_rest(self->loop, self->fd, true);
+        gl_wire_rest(self, true);
         gl_face_debug(self->loop, "%r pauses reading", (PyObject *)self);
     }
     Py_RETURN_NONE;

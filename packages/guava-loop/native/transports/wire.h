@@ -43,6 +43,10 @@ int gl_wire_init(PyObject *self, PyObject *args, PyObject *kwargs);
 /* 0, or -1 with an exception set. */
 int gl_wire_watch(gl_wire *self, bool reading, gl_ready_fn ready);
 void gl_wire_unwatch(gl_wire *self, bool reading);
+/* For a while: see gl_poller_rest(). */
+void gl_wire_rest(gl_wire *self, bool reading);
+/* Whether it waits for what comes. */
+bool gl_wire_is_polling(const gl_wire *self);
 /* Schedules connection_lost(exc); NULL stands for None. 0, or -1 with an exception set. */
 int gl_wire_lose(gl_wire *self, PyObject *exc);
 /* Calls connection_lost(exc) and closes the file: Python's _call_connection_lost(). */
@@ -54,7 +58,9 @@ int gl_wire_enter(gl_wire *self, PyObject *context);
 void gl_wire_leave(gl_wire *self, PyObject *context);
 /* Routes the exception that is set; `where` is the method that asyncio would have called. */
 void gl_wire_error(gl_wire *self, const char *where);
-/* The end of repr(): "<Name closing fd=3", without the rest. */
+/* "... was closed by peer", in debug mode. */
+void gl_wire_log_peer(gl_wire *self);
+/* The start of repr(): "<Name closing fd=3", without the rest. */
 PyObject *gl_wire_describe(gl_wire *self);
 
 /* ---- methods ---- */

@@ -16,7 +16,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from ._core import Core, _note_fork
 from .selector import Selector
 from .stats import Stats, read
-from .transports import DatagramTransport, StreamTransport, send_file
+from .transports import (
+    DatagramTransport,
+    ReadPipeTransport,
+    StreamTransport,
+    WritePipeTransport,
+    send_file,
+)
 from .watch import Blocked, Watch
 
 if TYPE_CHECKING:
@@ -255,6 +261,24 @@ class Loop(Core, asyncio.SelectorEventLoop):
             return DatagramTransport(self, sock, protocol, address, waiter, extra)
         made = super()._make_datagram_transport  # type: ignore[misc]  # not in typeshed
         return made(sock, protocol, address, waiter, extra)  # type: ignore[no-any-return]
+
+    def _make_read_pipe_transport(
+        self,
+        pipe: Any,
+        protocol: asyncio.Protocol,
+        waiter: asyncio.Future[None] | None = None,
+        extra: dict[str, Any] | None = None,
+    ) -> asyncio.ReadTransport:
+        return ReadPipeTransport(self, pipe, protocol, waiter, extra)
+
+    def _make_write_pipe_transport(
+        self,
+        pipe: Any,
+        protocol: asyncio.BaseProtocol,
+        waiter: asyncio.Future[None] | None = None,
+        extra: dict[str, Any] | None = None,
+    ) -> asyncio.WriteTransport:
+        return WritePipeTransport(self, pipe, protocol, waiter, extra)
 
     def _wake_on_signals(self) -> int:
         # The far end is asyncio's own: it reads the signal numbers and calls the handlers.

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
         def fileno(self) -> int: ...
 
 
-__all__ = ["DatagramTransport", "StreamTransport"]
+__all__ = ["DatagramTransport", "ReadPipeTransport", "StreamTransport", "WritePipeTransport"]
 
 # More than any file holds: send until its end.
 _UNTIL_THE_END = (1 << 63) - 1
@@ -42,6 +42,18 @@ class DatagramTransport(_core.DatagramTransport, asyncio.Transport):
 
     Like asyncio's own it is an `asyncio.Transport`, too, of which it has pause_reading(),
     resume_reading() and is_reading().
+    """
+
+
+class ReadPipeTransport(_core.ReadPipeTransport):
+    """What `connect_read_pipe()` makes, also for subprocesses: an asyncio.ReadTransport, in C."""
+
+
+class WritePipeTransport(_core.WritePipeTransport):
+    """What `connect_write_pipe()` makes, also for subprocesses: an asyncio.WriteTransport, in C.
+
+    write() raises TypeError for what is no bytes, bytearray or memoryview; there, asyncio's has an
+    assertion.
     """
 
 

@@ -80,13 +80,17 @@ run_one(gl_loop *loop, PyObject *handle)
 }
 
 static void
-run_timed(gl_loop *loop, PyObject *handle)
+begin_timed(gl_loop *loop, PyObject *handle)
 {
     if (loop->debug) {
         Py_XSETREF(loop->current_handle, Py_NewRef(handle));
     }
     gl_watch_next(loop, false);
-    run_one(loop, handle);
+}
+
+static void
+end_timed(gl_loop *loop, PyObject *handle)
+{
     if (loop->debug) {
         Py_XSETREF(loop->current_handle, Py_NewRef(Py_None));
         gl_watch_ask(loop);
@@ -104,10 +108,12 @@ run_round(gl_loop *loop)
         PyObject *handle = pop(ring);
         loop->running = handle;
         loop->stats.callbacks++;
-        if (!loop->timed) {
-            run_one(loop, handle);
-        } else {
-            run_timed(loop, handle);
+        if (loop->timed) {
+            begin_timed(loop, handle);
+        }
+        run_one(loop, handle);
+        if (loop->timed) {
+            end_timed(loop, handle);
         }
         /* Before it goes: its destructor may let other threads look. */
         loop->running = NULL;

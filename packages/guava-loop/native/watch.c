@@ -244,6 +244,11 @@ gl_core_watch(gl_loop *loop, PyObject *args)
     watch->limit = nanoseconds(limit);
     Py_XSETREF(watch->tell, tell != Py_None ? Py_NewRef(tell) : NULL);
     gl_watch_update(loop);
+    if (loop->timed && watch->since == 0 && loop->thread != 0 && !loop->sleeping) {
+        /* Who asks for it is often the first to be slow. */
+        watch->since = uv_hrtime();
+        watch->serial++;
+    }
     Py_RETURN_NONE;
 }
 

@@ -78,7 +78,8 @@ class Stats:
         timers_fired: + timers that came due; those cancelled before are not among them.
         timers: timers that wait.
         ready: callbacks that wait for the next turn.
-        files: files watched by add_reader() and add_writer(), the loop's own not counted.
+        files: files watched by add_reader() and add_writer(), as asyncio's own listening sockets
+            are; the loop's own is not counted.
         sockets: connected sockets that are served in C: those of asyncio's stream transports, and
             those that extension modules have opened through the C API.
         listeners: listening sockets that are served in C.

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import faulthandler
 import logging
 import sys
 import threading
@@ -22,6 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import CodeType, FrameType, TracebackType
 from typing import TYPE_CHECKING, Any
+
+from .switch import switch
 
 if TYPE_CHECKING:
     from .loop import Loop
@@ -321,22 +322,13 @@ class _Watcher(threading.Thread):
         with contextlib.suppress(RuntimeError):  # the loop is closed
             self._loop.call_soon_threadsafe(_let_go, what)
 
-    # ---- code that keeps the interpreter, so that this thread cannot run ----
-
     def _arm(self) -> None:
-        """A dead man's switch: unless it is set again in time, faulthandler shows all threads."""
         after = self._watch.dump_after
         now = self._loop.time()
-        if after is None or not self._watch._dump_held or now < self._armed + after / 2:
-            return
-        self._armed = now
-        try:
-            faulthandler.dump_traceback_later(after * 1.5)
-        except (AttributeError, OSError, RuntimeError, ValueError) as error:
-            self._watch._dump_held = False  # stderr is no file
-            logger.debug("No stacks of code that keeps the interpreter: %s", error)
+        if after is not None and self._watch._dump_held and now >= self._armed + after / 2:
+            self._armed = now
+            switch.set(self, after * 1.5)
 
     def _disarm(self) -> None:
-        if self._armed:
-            self._armed = 0.0
-            faulthandler.cancel_dump_traceback_later()
+        self._armed = 0.0
+        switch.leave(self)

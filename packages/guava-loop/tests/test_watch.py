@@ -38,8 +38,9 @@ def names(stack: traceback.StackSummary) -> list[str]:
 
 
 class Reports(list[Blocked]):
-    """What was reported of the tests' own callbacks: on a busy machine anything may be slow. wait()
-    is one that keeps the loop until it was looked at."""
+    """What was reported of the tests' own callbacks: on a busy machine anything may be slow.
+
+    wait() is one that keeps the loop until it was looked at."""
 
     def __init__(self, loop: guava_loop.Loop) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Tornado on asyncio's platform: IOLoop, handlers of descriptors, HTTP, WebSockets, TLS, queues."""
+"""Tornado on its asyncio platform: IOLoop, handlers, HTTP, WebSockets, TLS, child processes."""
 
 import asyncio
 import contextlib

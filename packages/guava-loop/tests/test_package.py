@@ -116,3 +116,9 @@ def test_native_types_cannot_be_made_or_changed():
             kind()
         with pytest.raises(TypeError):
             kind.spam = 1
+
+
+def test_import_warns_of_nothing():
+    """Python deprecates what extension modules do, too: 3.12 immutable types of mutable bases."""
+    command = [sys.executable, "-W", "error", "-c", "import guava_loop"]
+    subprocess.run(command, check=True, timeout=60)

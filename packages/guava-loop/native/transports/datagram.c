@@ -2,6 +2,8 @@
  * selector_events._SelectorDatagramTransport says how it behaves. */
 #include "transports/datagram.h"
 
+#include <structmember.h>
+
 /* ---- the end -------------------------------------------------------------------------------- */
 
 static int
@@ -333,6 +335,13 @@ static PyMethodDef datagram_methods[] = {
     {NULL},
 };
 
+/* asyncio's names, which its own tests and some programs look into. */
+static PyMemberDef datagram_members[] = {
+    {"_sock", T_OBJECT, offsetof(gl_datagram, wire.file), READONLY, NULL},
+    {"_sock_fd", T_INT, offsetof(gl_datagram, wire.fd), READONLY, NULL},
+    {NULL},
+};
+
 static PyType_Slot datagram_slots[] = {
     {Py_tp_doc, (char *)PyDoc_STR("asyncio's datagram transport, in C.")},
     {Py_tp_new, datagram_new},
@@ -343,14 +352,15 @@ static PyType_Slot datagram_slots[] = {
     {Py_tp_clear, datagram_clear},
     {Py_tp_repr, datagram_repr},
     {Py_tp_methods, datagram_methods},
+    {Py_tp_members, datagram_members},
     {0, NULL},
 };
 
 static PyType_Spec datagram_spec = {
     .name = "guava_loop._core.DatagramTransport",
     .basicsize = sizeof(gl_datagram),
-    .flags =
-        Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_IMMUTABLETYPE,
+    /* Not immutable: Python 3.14 allows that with immutable bases only. */
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_BASETYPE,
     .slots = datagram_slots,
 };
 

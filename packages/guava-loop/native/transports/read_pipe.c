@@ -214,8 +214,8 @@ static PyType_Slot read_pipe_slots[] = {
 static PyType_Spec read_pipe_spec = {
     .name = "guava_loop._core.ReadPipeTransport",
     .basicsize = sizeof(read_pipe),
-    .flags =
-        Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_IMMUTABLETYPE,
+    /* Not immutable: Python 3.14 allows that with immutable bases only. */
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_BASETYPE,
     .slots = read_pipe_slots,
 };
 

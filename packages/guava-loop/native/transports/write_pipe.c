@@ -392,8 +392,8 @@ static PyType_Slot write_pipe_slots[] = {
 static PyType_Spec write_pipe_spec = {
     .name = "guava_loop._core.WritePipeTransport",
     .basicsize = sizeof(write_pipe),
-    .flags =
-        Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_IMMUTABLETYPE,
+    /* Not immutable: Python 3.14 allows that with immutable bases only. */
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_BASETYPE,
     .slots = write_pipe_slots,
 };
 

@@ -250,6 +250,7 @@ def test_callbacks(run):
 
 def test_subprocess(run):
     async def main():
+        tornado.process.Subprocess.initialize()
         process = tornado.process.Subprocess(
             ["cat"],
             stdin=tornado.process.Subprocess.STREAM,
@@ -261,6 +262,8 @@ def test_subprocess(run):
         process.stdin.close()
         assert await process.wait_for_exit() == 0
         process.stdout.close()
+        # It is of the class which loop hears of children: the next test has another one.
+        tornado.process.Subprocess.uninitialize()
 
     run(main)
 

@@ -1,12 +1,16 @@
 """What the tests of guava-loop share: loops, and C modules compiled against the public header."""
 
+import asyncio
+import gc
 import importlib.util
+import re
 import shlex
 import socket
 import subprocess
 import sys
 import sysconfig
 import threading
+import warnings
 from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from types import ModuleType
@@ -230,3 +234,108 @@ def both(request: pytest.FixtureRequest, loop: guava_loop.Loop, run: Any) -> Cal
         return loop.run_until_complete(main())
 
     return as_task
+
+
+# ---- the same on asyncio's loop and on ours -----------------------------------------------------
+
+LOOPS: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {
+    "asyncio": asyncio.SelectorEventLoop,
+    "guava": guava_loop.new_event_loop,
+}
+
+
+class Play:
+    """One loop, what happens on it, and errors that reach its exception handler, in order."""
+
+    def __init__(self, name: str) -> None:
+        self.ours = name == "guava"
+        self.loop = LOOPS[name]()
+        self.history: list[Any] = []
+        self.loop.set_exception_handler(self._failed)
+
+    def note(self, *what: Any) -> None:
+        self.history.append(what)
+
+    def _failed(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        # What follows names a function, or an object by its address.
+        message = re.split(r"(?<=^Exception in callback)| <|: \(", context["message"])[0]
+        keys = set(context) - {"source_traceback", "handle"}
+        if message == "Exception in callback":
+            keys -= {"transport", "protocol"}  # which ours adds, where asyncio has a handle only
+        if message != "Task exception was never retrieved":  # asyncio has more tasks
+            error = type(context.get("exception")).__name__
+            self.note("error", message, sorted(keys), error)
+
+    async def settle(self, rounds: int = 4) -> None:
+        """Lets the loop ask the kernel several times, and call what is due."""
+        left, right = socket.socketpair()
+        with left, right:
+            for _ in range(rounds):
+                asked = self.loop.create_future()
+
+                def answer(asked: asyncio.Future[None] = asked) -> None:
+                    self.loop.remove_reader(right)
+                    right.recv(1)
+                    asked.set_result(None)
+
+                self.loop.add_reader(right, answer)
+                left.send(b"x")
+                await asked
+                await asyncio.sleep(0)
+
+    def run(self, coroutine: Coroutine[Any, Any, Any]) -> None:
+        """Runs it to its end, however often an exception leaves the loop meanwhile."""
+        task = self.loop.create_task(coroutine)
+        while not task.done():
+            try:
+                self.loop.run_until_complete(task)
+            except BaseException as error:
+                if not task.done():
+                    self.note("left the loop", type(error).__name__)
+        if task.cancelled():
+            self.note("cancelled")
+        elif (ended := task.exception()) is not None:
+            if isinstance(ended, Exception):
+                raise ended
+            self.note("ended by", type(ended).__name__)
+
+    def close(self) -> None:
+        if not self.loop.is_closed():
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", ResourceWarning)
+                self.loop.close()
+                gc.collect()
+
+
+@pytest.fixture
+def alike() -> Callable[..., list[Any]]:
+    """alike(scenario): the history that `await scenario(play)` notes, on ours; that it is the same
+    as on asyncio's loop is asserted, unless `alone` says that asyncio is not to be followed.
+    `calls_only`: what came with the calls may differ."""
+
+    def history(name: str, scenario: Callable[[Play], Coroutine[Any, Any, Any]]) -> list[Any]:
+        play = Play(name)
+        try:
+            play.run(scenario(play))
+        finally:
+            play.close()
+        return play.history
+
+    def alike(
+        scenario: Callable[[Play], Coroutine[Any, Any, Any]],
+        *,
+        alone: bool = False,
+        calls_only: bool = False,
+    ) -> list[Any]:
+        gc.collect()
+        gc.freeze()  # each play is followed by a collection
+        ours = history("guava", scenario)
+        theirs = history("asyncio", scenario) if not alone else ours
+        gc.unfreeze()
+        if calls_only:
+            assert [what[0] for what in ours] == [what[0] for what in theirs]
+        else:
+            assert ours == theirs
+        return ours
+
+    return alike

@@ -28,7 +28,10 @@ keeps_reading(const gl_transport *self, const guava_stream *s)
 static bool
 tell(gl_transport *self, PyObject *name, PyObject *arg, const char *where)
 {
-    PyObject *result = gl_face_call(self->context, self->protocol, name, arg);
+    /* Which may be exchanged meanwhile. */
+    PyObject *protocol = Py_NewRef(self->protocol);
+    PyObject *result = gl_face_call(self->context, protocol, name, arg);
+    Py_DECREF(protocol);
     if (result == NULL) {
         gl_transport_fatal(self, where);
         return false;
@@ -49,6 +52,7 @@ end_of_file(gl_transport *self, guava_stream *s)
     Py_XDECREF(keep);
     if (open < 0) {
         gl_transport_fatal(self, "Fatal error: protocol.eof_received() call failed.");
+        gl_transport_close(self);
     } else if (open == 0) {
         gl_transport_close(self);
     }

@@ -93,7 +93,9 @@ void
 gl_transport_fatal(gl_transport *self, const char *message)
 {
     PyObject *exc = gl_face_fatal(self->loop, message, (PyObject *)self, self->protocol);
-    gl_transport_force_close(self, exc);
+    if (exc != Py_None) { /* what ends the program has not broken the connection */
+        gl_transport_force_close(self, exc);
+    }
     Py_DECREF(exc);
 }
 

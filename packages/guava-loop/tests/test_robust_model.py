@@ -16,6 +16,20 @@ import pytest
 SEEDS = int(os.environ.get("GUAVA_SEEDS", "50"))
 SMALL = (0, 1, 10, 1000)
 BIG = (1, 1000, 30_000, 1_000_000)
+WEIGHTS = {
+    "write": 8,
+    "writelines": 3,
+    "pause_reading": 3,
+    "resume_reading": 4,
+    "set_protocol": 1,
+    "keep": 3,
+    "set_write_buffer_limits": 2,
+    "write_eof": 2,
+    "close": 1,
+    "abort": 1,
+    "arm": 8,
+    "both": 3,
+}
 CALLS = (
     "close",
     "abort",
@@ -150,11 +164,8 @@ def sequence(seed: int) -> list[Step]:
     big = chance.random() < 0.5
     steps: list[Step] = []
     for _ in range(chance.randint(2, 14)):
-        what = chance.choices(
-            ["write", "writelines", "pause_reading", "resume_reading", "set_protocol", "keep"]
-            + ["set_write_buffer_limits", "write_eof", "close", "abort", "arm", "both"],
-            [8, 3, 3, 4, 1, 3, 2, 2, 1, 1, 0 if big else 8, 3],
-        )[0]
+        weights = {**WEIGHTS, "arm": 0} if big else WEIGHTS
+        what = chance.choices(list(weights), list(weights.values()))[0]
         arg: Any = None
         if what in ("write", "writelines"):
             arg = chance.choice(BIG if big else SMALL)

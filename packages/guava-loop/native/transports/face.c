@@ -103,13 +103,15 @@ gl_face_state_clear(gl_state *state)
     GL_FACE_IMPORTS(CLEAR_IMPORT)
 #undef CLEAR_IMPORT
     Py_CLEAR(face->stream_class);
-    gl_tls_imports_free(face->tls);
-    face->tls = NULL;
+    gl_tls_imports_clear(face->tls);
 }
 
 void
 gl_face_state_free(gl_state *state)
 {
+    if (state->face != NULL) {
+        PyMem_Free(state->face->tls);
+    }
     PyMem_Free(state->face);
     state->face = NULL;
 }

@@ -125,7 +125,7 @@ int gl_datagram_exec(PyObject *module, gl_state *state);
 int gl_tls_exec(PyObject *module, gl_state *state);
 /* Of face->tls. */
 int gl_tls_imports_traverse(struct gl_tls_imports *imports, visitproc visit, void *arg);
-void gl_tls_imports_free(struct gl_tls_imports *imports);
+void gl_tls_imports_clear(struct gl_tls_imports *imports);
 int gl_read_pipe_exec(PyObject *module, gl_state *state);
 int gl_write_pipe_exec(PyObject *module, gl_state *state);
 

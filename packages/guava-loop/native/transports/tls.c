@@ -239,7 +239,9 @@ gl_tls_start_shutdown(gl_tls *tls)
         tls->closed = true;
         gl_tls_abort(tls, Py_None);
     }
-    if (tls->state != GL_TLS_WRAPPED) {
+    /* One that waits for a protocol that does not read, behind the peer's end, waits no more. */
+    bool waits = tls->state == GL_TLS_FLUSHING && !tls->parting;
+    if (tls->state != GL_TLS_WRAPPED && !waits) {
         return;
     }
     tls->closed = true;
@@ -258,6 +260,7 @@ gl_tls_do_flush(gl_tls *tls)
     if (tls->state != GL_TLS_FLUSHING) {
         return;
     }
+    tls->parting = true;
     gl_tls_encrypt(tls);
     if (tls->backlog != 0 && !(tls->eof && tls->writing_waits)) {
         gl_tls_flush(tls); /* it goes on when the stream has room, or the peer has spoken */

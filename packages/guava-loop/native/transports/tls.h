@@ -96,6 +96,7 @@ typedef struct gl_tls {
     bool filled;         /* the last read filled its buffer: OpenSSL may hold more of the record */
     bool reading;        /* do_read() is on the stack */
     bool writing_waits;  /* OpenSSL wants to hear from the peer before it encrypts more */
+    bool parting;        /* do_flush() has given the protocol all that it will get */
 } gl_tls;
 
 /* What is taken from the modules ssl and _ssl when TLS is first used. One per module, at
@@ -167,6 +168,12 @@ void gl_tls_flush(gl_tls *tls);
 void gl_tls_encrypt(gl_tls *tls);
 /* The other half: sends what OpenSSL has for the peer. */
 void gl_tls_send(gl_tls *tls);
+/* Whether there is a connection to send on. */
+static inline bool
+gl_tls_connected(const gl_tls *tls)
+{
+    return tls->stream != NULL && !(tls->stream->flags & (GL_CLOSING | GL_DEAD));
+}
 /* Bytes that were written and are not with the kernel. */
 size_t gl_tls_write_size(const gl_tls *tls);
 /* Calls pause_writing() or resume_writing() when it is time. */

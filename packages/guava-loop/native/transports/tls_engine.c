@@ -82,6 +82,34 @@ look_at(gl_tls_imports *imports, const char *base, size_t size, bool readonly)
     X(str_unwrap)                                                                                 \
     X(str_pending)
 
+int
+gl_tls_imports_traverse(gl_tls_imports *i, visitproc visit, void *arg)
+{
+    if (i != NULL) {
+#define VISIT(field) Py_VISIT(i->field);
+        OWNED(VISIT)
+#undef VISIT
+    }
+    return 0;
+}
+
+void
+gl_tls_imports_clear(gl_tls_imports *i)
+{
+    if (i != NULL) {
+#define CLEAR(field) Py_CLEAR(i->field);
+        OWNED(CLEAR)
+#undef CLEAR
+    }
+}
+
+static void
+free_imports(gl_tls_imports *i)
+{
+    gl_tls_imports_clear(i);
+    PyMem_Free(i);
+}
+
 static int
 get(PyObject **slot, PyObject *of, const char *name)
 {
@@ -146,38 +174,16 @@ gl_tls_import(gl_state *state)
     if (i->window == NULL || import_ssl(i) < 0 ||
         intern(&i->str_do_handshake, "do_handshake") < 0 || intern(&i->str_unwrap, "unwrap") < 0 ||
         intern(&i->str_pending, "pending") < 0) {
-        gl_tls_imports_free(i);
+        free_imports(i);
         return -1;
     }
     /* An import may have run Python that came here first. */
     if (face->tls != NULL) {
-        gl_tls_imports_free(i);
+        free_imports(i);
     } else {
         face->tls = i;
     }
     return 0;
-}
-
-int
-gl_tls_imports_traverse(gl_tls_imports *i, visitproc visit, void *arg)
-{
-    if (i != NULL) {
-#define VISIT(field) Py_VISIT(i->field);
-        OWNED(VISIT)
-#undef VISIT
-    }
-    return 0;
-}
-
-void
-gl_tls_imports_free(gl_tls_imports *i)
-{
-    if (i != NULL) {
-#define CLEAR(field) Py_CLEAR(i->field);
-        OWNED(CLEAR)
-#undef CLEAR
-        PyMem_Free(i);
-    }
 }
 
 /* ---- where records begin and end ------------------------------------------------------------ */

@@ -234,6 +234,9 @@ gl_tls_data(gl_tls *tls, const char *bytes, size_t n)
 void
 gl_tls_control_reading(gl_tls *tls)
 {
+    if (!tls->app_paused && !tls->reading_paused) {
+        return; /* what is there is less than a record */
+    }
     Py_ssize_t pending = gl_tls_pending(tls);
     if (pending < 0) {
         gl_tls_fatal(tls, "Fatal error on SSL protocol");

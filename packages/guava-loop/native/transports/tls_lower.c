@@ -62,7 +62,7 @@ on_drain(guava_stream *s)
 {
     gl_tls *tls = enter(s);
     if (tls != NULL) {
-        if (tls->state == GL_TLS_FLUSHING) {
+        if (tls->parting && tls->state == GL_TLS_FLUSHING) {
             gl_tls_do_flush(tls);
         } else {
             gl_tls_flush(tls);

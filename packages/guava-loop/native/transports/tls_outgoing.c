@@ -125,41 +125,6 @@ gather_tail(gl_tls *tls)
     return 0;
 }
 
-static int
-put_buffer(gl_tls *tls, PyObject *data)
-{
-    Py_buffer view;
-    if (PyObject_GetBuffer(data, &view, PyBUF_SIMPLE) < 0) {
-        return -1;
-    }
-    size_t n = (size_t)view.len;
-    int result = 0;
-    if (n > 0) {
-        result = n < SMALL ? gather_tail(tls) : 0;
-        if (result == 0) {
-            result = put_copy(tls, view.buf, n, n < SMALL ? GATHER : n);
-        }
-    }
-    PyBuffer_Release(&view);
-    return result;
-}
-
-int
-gl_tls_put(gl_tls *tls, PyObject *data)
-{
-    if (!PyBytes_CheckExact(data)) {
-        return put_buffer(tls, data);
-    }
-    size_t n = (size_t)PyBytes_GET_SIZE(data);
-    if (n == 0) {
-        return 0;
-    }
-    if (n >= SMALL || tls->head == NULL) {
-        return put_bytes(tls, data);
-    }
-    return gather_tail(tls) < 0 ? -1 : put_copy(tls, PyBytes_AS_STRING(data), n, GATHER);
-}
-
 /* ---- encrypting and sending ----------------------------------------------------------------- */
 
 static void
@@ -178,7 +143,7 @@ gl_tls_send(gl_tls *tls)
         }
         return;
     }
-    if (tls->stream == NULL) {
+    if (!gl_tls_connected(tls)) {
         Py_DECREF(bytes);
         return;
     }
@@ -193,7 +158,7 @@ gl_tls_send(gl_tls *tls)
 static bool
 takes_more(const gl_tls *tls)
 {
-    return tls->stream != NULL && tls->stream->queued < FULL &&
+    return gl_tls_connected(tls) && tls->stream->queued < FULL &&
            (tls->state == GL_TLS_WRAPPED || tls->state == GL_TLS_FLUSHING);
 }
 
@@ -226,6 +191,72 @@ gl_tls_encrypt(gl_tls *tls)
             gl_tls_send(tls);
         }
     }
+}
+
+/* To encrypt is to copy: bytes that may change under us need not be copied before. Moves `at` past
+ * what was taken. */
+static void
+encrypt_now(gl_tls *tls, const char **at, size_t *left)
+{
+    gl_tls_encrypt(tls);
+    size_t batch = 0;
+    while (*left > 0 && tls->backlog == 0 && takes_more(tls)) {
+        size_t n;
+        gl_tls_result result = gl_tls_write(tls, *at, *left, &n);
+        if (result == GL_TLS_FAILED) {
+            gl_tls_fatal(tls, "Fatal error on SSL protocol");
+            *left = 0;
+        }
+        if (result != GL_TLS_DONE) {
+            return;
+        }
+        *at += n;
+        *left -= n;
+        batch += n;
+        if (batch >= BATCH) {
+            batch = 0;
+            gl_tls_send(tls);
+        }
+    }
+}
+
+static int
+put_buffer(gl_tls *tls, PyObject *data)
+{
+    Py_buffer view;
+    if (PyObject_GetBuffer(data, &view, PyBUF_SIMPLE) < 0) {
+        return -1;
+    }
+    const char *at = view.buf;
+    size_t n = (size_t)view.len;
+    int result = 0;
+    if (n >= GATHER) {
+        encrypt_now(tls, &at, &n);
+    }
+    if (n > 0) {
+        result = n < SMALL ? gather_tail(tls) : 0;
+        if (result == 0) {
+            result = put_copy(tls, at, n, n < SMALL ? GATHER : n);
+        }
+    }
+    PyBuffer_Release(&view);
+    return result;
+}
+
+int
+gl_tls_put(gl_tls *tls, PyObject *data)
+{
+    if (!PyBytes_CheckExact(data)) {
+        return put_buffer(tls, data);
+    }
+    size_t n = (size_t)PyBytes_GET_SIZE(data);
+    if (n == 0) {
+        return 0;
+    }
+    if (n >= SMALL || tls->head == NULL) {
+        return put_bytes(tls, data);
+    }
+    return gather_tail(tls) < 0 ? -1 : put_copy(tls, PyBytes_AS_STRING(data), n, GATHER);
 }
 
 /* The stream tells when it has room, or when the protocol may go on. */
@@ -265,7 +296,8 @@ void
 gl_tls_written(gl_tls *tls)
 {
     if (tls->state == GL_TLS_WRAPPED) {
-        if (tls->backlog >= AT_ONCE || gl_tls_write_size(tls) >= tls->flow.high) {
+        if (tls->backlog >= AT_ONCE || gl_tls_write_size(tls) >= tls->flow.high ||
+            (tls->unsent && tls->corked == 0)) {
             gl_tls_flush(tls);
         } else if (tls->corked == 0 && !tls->deferred) {
             if (gl_defer(tls->loop, flush_deferred, tls) == 0) {

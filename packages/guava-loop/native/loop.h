@@ -80,6 +80,15 @@ typedef struct {
     uint64_t seq;
 } gl_heap;
 
+/* What one transport has been given to send during the present callback (transports/cork.c). */
+#define GL_CORK_PIECES 16
+typedef struct {
+    struct gl_transport *transport;   /* owned, or NULL: nothing waits */
+    PyObject *pieces[GL_CORK_PIECES]; /* bytes objects, owned */
+    unsigned n;
+    size_t bytes;
+} gl_cork;
+
 struct guava_loop {
     PyObject_HEAD gl_state *state;
     uv_loop_t uv;
@@ -124,6 +133,7 @@ struct guava_loop {
 
     char *read_buffer; /* GL_READ_BUFFER bytes, shared by all streams during one data() */
     gl_io io;          /* streams, listeners, ticks, deferred and posted calls */
+    gl_cork cork;
     PyObject **claims; /* by file descriptor: the transport that owns it (borrowed), or NULL */
     size_t nclaims;
     struct gl_addresses *addresses; /* transports/address.c: those seen lately, or NULL */
@@ -195,6 +205,17 @@ int gl_task_exec(gl_state *state);
 /* What a callback is and where it was written, as asyncio words it; arguments only in debug mode.
  * NULL with an exception set. */
 PyObject *gl_describe_callback(gl_loop *loop, PyObject *callback, PyObject *args);
+
+/* ---- transports/cork.c ---- */
+void gl_uncork_slow(gl_loop *loop);
+/* Sends what transports were given to send. After every callback that may have written. */
+static inline void
+gl_uncork(gl_loop *loop)
+{
+    if (loop->cork.transport != NULL) {
+        gl_uncork_slow(loop);
+    }
+}
 
 /* ---- error.c ---- */
 /* Sets the OSError subclass of a libuv code (a negative errno). Always NULL. */

@@ -115,6 +115,7 @@ run_round(gl_loop *loop)
         if (loop->timed) {
             end_timed(loop, handle);
         }
+        gl_uncork(loop);
         /* Before it goes: its destructor may let other threads look. */
         loop->running = NULL;
         Py_DECREF(handle);

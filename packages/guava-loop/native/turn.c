@@ -92,6 +92,7 @@ on_prepare(uv_prepare_t *prepare)
 {
     gl_loop *loop = prepare->loop->data;
     gl_flush_deferred(loop);
+    gl_uncork(loop);
     if (loop->draining) {
         return;
     }
@@ -131,6 +132,7 @@ on_check(uv_check_t *check)
     gl_timers_due(loop);
     gl_ready_run(loop);
     gl_flush_deferred(loop);
+    gl_uncork(loop);
 }
 
 static void

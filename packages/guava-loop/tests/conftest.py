@@ -21,6 +21,8 @@ import pytest
 
 HERE = Path(__file__).parent
 
+sys.path.append(str(HERE))  # transport_parts.py, which tests import
+
 
 def compile_module(source: Path, folder: Path) -> Path:
     """Compile a C extension module with the compiler of this Python and guava_loop.h, no more."""

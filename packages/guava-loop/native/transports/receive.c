@@ -37,6 +37,7 @@ tell(gl_transport *self, PyObject *name, PyObject *arg, const char *where)
         return false;
     }
     Py_DECREF(result);
+    gl_uncork(self->loop);
     return true;
 }
 
@@ -56,6 +57,7 @@ end_of_file(gl_transport *self, guava_stream *s)
     } else if (open == 0) {
         gl_transport_close(self);
     }
+    gl_uncork(self->loop);
 }
 
 /* What recv() gave other than bytes: MORE to try again. `failed`: the poll told of an error, which

@@ -10,7 +10,9 @@ size_t
 gl_transport_queued(const gl_transport *self)
 {
     const guava_stream *s = self->stream;
-    return s != NULL && !(s->flags & GL_DEAD) ? s->queued : 0;
+    const gl_cork *cork = &self->loop->cork;
+    size_t kept = cork->transport == self ? cork->bytes : 0;
+    return kept + (s != NULL && !(s->flags & GL_DEAD) ? s->queued : 0);
 }
 
 static void
@@ -34,9 +36,8 @@ check_open(gl_transport *self, const char *method)
     return 0;
 }
 
-/* `owner`, when not NULL, keeps the bytes; else they are copied as far as they must wait. */
-static void
-send_bufs(gl_transport *self, const guava_buf *bufs, unsigned n, PyObject *owner)
+void
+gl_transport_send(gl_transport *self, const guava_buf *bufs, unsigned n, PyObject *owner)
 {
     guava_stream *s = self->stream;
     if (self->conn_lost != 0 || s == NULL) {
@@ -62,8 +63,8 @@ gl_transport_write(gl_transport *self, PyObject *data)
             return NULL;
         }
         guava_buf buf = {PyBytes_AS_STRING(data), (size_t)PyBytes_GET_SIZE(data)};
-        if (buf.len != 0) {
-            send_bufs(self, &buf, 1, data);
+        if (buf.len != 0 && !gl_cork_put(self, data)) {
+            gl_cork_send(self, buf, data);
         }
         Py_RETURN_NONE;
     }
@@ -77,7 +78,7 @@ gl_transport_write(gl_transport *self, PyObject *data)
     }
     guava_buf buf = {view.buf, (size_t)view.len};
     if (buf.len != 0) {
-        send_bufs(self, &buf, 1, NULL);
+        gl_cork_send(self, buf, NULL);
     }
     PyBuffer_Release(&view);
     Py_RETURN_NONE;
@@ -122,7 +123,8 @@ gl_transport_writelines(gl_transport *self, PyObject *iterable)
         result = write_joined(self, lines);
     } else {
         if (total != 0) {
-            send_bufs(self, bufs, (unsigned)n, lines);
+            gl_uncork(self->loop);
+            gl_transport_send(self, bufs, (unsigned)n, lines);
         }
         result = Py_NewRef(Py_None);
     }
@@ -133,6 +135,7 @@ gl_transport_writelines(gl_transport *self, PyObject *iterable)
 PyObject *
 gl_transport_write_eof(gl_transport *self, PyObject *Py_UNUSED(ignored))
 {
+    gl_uncork(self->loop);
     if (self->closing || self->eof) {
         Py_RETURN_NONE;
     }

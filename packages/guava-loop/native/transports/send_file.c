@@ -50,6 +50,7 @@ gl_transport_send_file(gl_transport *self, PyObject *args)
     if (!PyArg_ParseTuple(args, "iLL", &fd, &offset, &count)) {
         return NULL;
     }
+    gl_uncork(self->loop);
     if (self->file != NULL) {
         PyErr_SetString(PyExc_RuntimeError, "Empty waiter is already set");
         return NULL;

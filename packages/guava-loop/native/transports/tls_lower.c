@@ -122,6 +122,7 @@ hand_over(guava_stream *s, const guava_stream_ops *ops, void *user, uv_poll_cb o
 void
 gl_tls_attach(gl_tls *tls, gl_transport *lower)
 {
+    gl_uncork(tls->loop); /* what was written in plain text goes first */
     guava_stream *s = lower->stream;
     tls->lower = (gl_transport *)Py_NewRef((PyObject *)lower);
     if (s == NULL) {

@@ -78,6 +78,10 @@ schedule_lost(gl_transport *self, PyObject *exc)
 void
 gl_transport_force_close(gl_transport *self, PyObject *exc)
 {
+    /* What was written before abort() was called has left, with asyncio. */
+    if (self->loop->cork.transport == self) {
+        gl_uncork(self->loop);
+    }
     if (self->conn_lost != 0) {
         return;
     }
@@ -102,6 +106,7 @@ gl_transport_fatal(gl_transport *self, const char *message)
 void
 gl_transport_close(gl_transport *self)
 {
+    gl_uncork(self->loop);
     if (self->closing) {
         return;
     }
@@ -291,38 +296,6 @@ transport_start(gl_transport *self, PyObject *waiter)
     Py_RETURN_NONE;
 }
 
-bool
-gl_transport_take(PyObject *transport, gl_connection *out)
-{
-    gl_transport *self = (gl_transport *)transport;
-    guava_stream *s = self->stream;
-    if (self->closing || self->conn_lost != 0 || self->eof || self->file != NULL || s == NULL ||
-        s->flags & (GL_DEAD | GL_EOF) || s->head != NULL) {
-        return false;
-    }
-    gl_stream_poll_for(s, 0);
-    if (s->flags & GL_DEAD) {
-        return false;
-    }
-    gl_face_disclaim(self->loop, self->end.fd, transport);
-    *out = (gl_connection){.stream = s,
-                           .end = self->end,
-                           .extra = Py_XNewRef(self->extra),
-                           .protocol = self->protocol,
-                           .context = self->context};
-    self->stream = NULL;
-    self->protocol = self->context = NULL;
-    self->end.socket = self->end.server = NULL;
-    self->end.fd = -1;
-    self->closing = true;
-    self->conn_lost = 1;
-    s->user = NULL;
-    s->emptied = NULL;
-    s->on_poll = gl_stream_on_poll;
-    Py_CLEAR(s->owner);
-    return true;
-}
-
 /* ---- methods -------------------------------------------------------------------------------- */
 
 static PyObject *
@@ -411,6 +384,7 @@ transport_can_write_eof(gl_transport *self, PyObject *Py_UNUSED(ignored))
 static PyObject *
 transport_get_write_buffer_size(gl_transport *self, PyObject *Py_UNUSED(ignored))
 {
+    gl_uncork(self->loop);
     return PyLong_FromSize_t(gl_transport_queued(self));
 }
 
@@ -423,6 +397,7 @@ transport_get_write_buffer_limits(gl_transport *self, PyObject *Py_UNUSED(ignore
 static PyObject *
 transport_set_write_buffer_limits(gl_transport *self, PyObject *args, PyObject *kwargs)
 {
+    gl_uncork(self->loop);
     if (gl_flow_set_limits(&self->flow, args, kwargs) < 0) {
         return NULL;
     }

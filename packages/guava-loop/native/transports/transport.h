@@ -1,6 +1,6 @@
 /* transport.h: asyncio's transport of a TCP or unix socket, in C over guava_stream. Shared by
- * transport.c (the type and its life), receive.c (reading), send.c (writing), send_file.c and
- * accept.c (birth by a server); TLS takes connections over from it.
+ * transport.c (the type and its life), receive.c (reading), send.c and cork.c (writing),
+ * send_file.c and accept.c (birth by a server); TLS lies on it.
  *
  * Who keeps whom: the loop keeps a transport (stream->owner) while it reads or has something to
  * send, as asyncio's selector keeps asyncio's. One that is paused and idle lives only as long as
@@ -37,19 +37,6 @@ typedef struct gl_transport {
  * socket object is not. */
 PyObject *gl_transport_new(gl_loop *loop, gl_endpoint *end, PyObject *protocol, PyObject *waiter,
                            PyObject *extra, PyObject *server);
-/* What a connection is made of, when it leaves its transport for another face. */
-typedef struct {
-    guava_stream *stream; /* polls nothing, GL_BORROWED; set_ops(), on_poll and owner are to be set
-                           */
-    gl_endpoint end;
-    PyObject *extra; /* owned, or NULL */
-    PyObject *protocol, *context;
-} gl_connection;
-/* Takes the connection out of a transport that is neither closing nor has bytes queued. The
- * transport is then closed, without connection_lost(). False, and nothing done, when it cannot be
- * taken. */
-bool gl_transport_take(PyObject *transport, gl_connection *out);
-
 /* Takes the exception that is set: asyncio's _fatal_error(). */
 void gl_transport_fatal(gl_transport *self, const char *message);
 /* asyncio's _force_close(): drops what is queued, schedules connection_lost(exc). */
@@ -67,7 +54,17 @@ gl_transport_reads(const gl_transport *self)
 /* ---- receive.c ---- */
 void gl_transport_on_poll(uv_poll_t *poll, int status, int events);
 
+/* ---- cork.c ---- */
+/* Keeps a bytes object until the callback returns. False, and nothing done, when it is to be sent
+ * at once, behind what is kept already. */
+bool gl_cork_put(gl_transport *self, PyObject *bytes);
+/* Sends buf, and what is kept before it, in one system call. `owner`, when not NULL, keeps the
+ * bytes of buf; else they are copied as far as they must wait. */
+void gl_cork_send(gl_transport *self, guava_buf buf, PyObject *owner);
+
 /* ---- send.c ---- */
+/* n buffers, at once as far as the kernel takes them. `owner` as above. */
+void gl_transport_send(gl_transport *self, const guava_buf *bufs, unsigned n, PyObject *owner);
 /* Bytes that are not yet with the kernel. */
 size_t gl_transport_queued(const gl_transport *self);
 PyObject *gl_transport_write(gl_transport *self, PyObject *data);

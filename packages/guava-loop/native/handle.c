@@ -183,6 +183,23 @@ gl_handle_run(gl_handle *self)
     }
 }
 
+static PyObject *handle_repr(gl_handle *self);
+
+/* As in asyncio, the log of debug mode is to name what is cancelled, too. NULL when it cannot. */
+static PyObject *
+describe_cancelled(gl_handle *self)
+{
+    PyObject *before = gl_err_take();
+    PyObject *text = handle_repr(self);
+    if (text == NULL) {
+        PyErr_Clear(); /* it is the callback's or the arguments' own repr() that fails */
+    }
+    if (before != NULL) {
+        gl_err_give(before);
+    }
+    return text;
+}
+
 void
 gl_handle_cancel(gl_handle *self)
 {
@@ -193,9 +210,10 @@ gl_handle_cancel(gl_handle *self)
     if (Py_IS_TYPE((PyObject *)self, self->loop->state->timer_type)) {
         gl_timers_remove(self->loop, (gl_timer *)self);
     }
+    PyObject *text = self->loop->debug ? describe_cancelled(self) : NULL;
     /* What they hold may be large, and the handle may be kept. */
     Py_CLEAR(self->callback);
-    Py_CLEAR(self->args);
+    Py_XSETREF(self->args, text);
     self->nargs = 0;
 }
 
@@ -271,6 +289,9 @@ gl_describe_callback(gl_loop *loop, PyObject *callback, PyObject *args)
 static PyObject *
 handle_repr(gl_handle *self)
 {
+    if (self->callback == NULL && self->args != NULL) {
+        return Py_NewRef(self->args);
+    }
     gl_state *state = self->loop->state;
     bool timer = Py_IS_TYPE((PyObject *)self, state->timer_type);
     PyObject *result = NULL, *when = NULL, *source = NULL, *args = NULL, *created = NULL;
@@ -404,7 +425,7 @@ timer_equal(gl_timer *a, gl_timer *b)
     }
     PyObject *pairs[2][2] = {{a->handle.callback, b->handle.callback},
                              {a->handle.args, b->handle.args}};
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < 2 && !a->handle.cancelled; i++) {
         if (pairs[i][0] == NULL || pairs[i][1] == NULL) {
             if (pairs[i][0] != pairs[i][1]) {
                 return 0;

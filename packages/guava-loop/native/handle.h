@@ -8,7 +8,8 @@
 typedef struct {
     PyObject_HEAD gl_loop *loop;
     PyObject *callback; /* NULL once cancelled */
-    PyObject *args;     /* of one argument: itself; else a tuple, or NULL for none */
+    PyObject *args;     /* of one argument: itself; else a tuple, or NULL for none; once cancelled
+                         * in debug mode, the handle's repr(), or NULL */
     PyObject *context;
     PyObject *source_traceback; /* in debug mode, else NULL */
     PyObject *weakrefs;

@@ -184,6 +184,9 @@ static inline void
 gl_runs(gl_loop *loop, PyObject *object)
 {
     loop->running = object;
+    if (loop->timed) {
+        gl_watch_go_on(loop);
+    }
 }
 static inline void
 gl_ran(gl_loop *loop, PyObject *object)

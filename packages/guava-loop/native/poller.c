@@ -192,9 +192,6 @@ wake(gl_poller *self, bool reading)
     if (ready != NULL) {
         gl_loop *loop = self->loop;
         Py_INCREF(handle);
-        if (loop->timed) {
-            gl_watch_next(loop, false);
-        }
         gl_runs(loop, handle);
         ready(handle);
         gl_ran(loop, handle);

@@ -133,6 +133,14 @@ gl_watch_next(gl_loop *loop, bool woke)
     }
 }
 
+void
+gl_watch_go_on(gl_loop *loop)
+{
+    if (loop->watch.since == 0) {
+        gl_watch_next(loop, false);
+    }
+}
+
 /* ---- telling ---- */
 
 /* As asyncio words it. 0, or -1 with an exception set. */
@@ -151,7 +159,11 @@ log_slow(gl_loop *loop, const gl_late *late)
                PyObject_HasAttrString(late->what, "_callback")) {
         text = PyObject_CallMethod(events, "_format_handle", "O", late->what);
     } else {
-        text = PyUnicode_FromFormat("<callback of %R>", late->what);
+        PyObject *protocol = PyObject_CallMethod(late->what, "get_protocol", NULL);
+        PyErr_Clear(); /* what has none is named without */
+        text = PyUnicode_FromFormat(protocol != NULL ? "<callback of %R, %R>" : "<callback of %R>",
+                                    late->what, protocol);
+        Py_XDECREF(protocol);
     }
     if (text != NULL) {
         result = PyObject_CallMethod(logger, "warning", "sOd", "Executing %s took %.3f seconds",

@@ -38,6 +38,8 @@ void gl_watch_update(gl_loop *loop);
 /* What ran so far is over, and something else begins. `woke`: the interpreter was given back, for
  * which the loop waited since the poll ended. */
 void gl_watch_next(gl_loop *loop, bool woke);
+/* What runs is not to go untimed, if it is not the first in its callback of libuv. */
+void gl_watch_go_on(gl_loop *loop);
 /* What ran so far is over. `what` is its name, or NULL. */
 void gl_watch_over(gl_loop *loop, PyObject *what);
 /* Tells of what took long. Runs Python. */

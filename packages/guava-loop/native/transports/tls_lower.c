@@ -18,6 +18,7 @@ enter(guava_stream *s)
         gl_loop_error(tls->loop, "A context could not be entered", (PyObject *)tls);
         return NULL;
     }
+    gl_runs(tls->loop, (PyObject *)tls);
     return (gl_tls *)Py_NewRef((PyObject *)tls);
 }
 
@@ -27,6 +28,7 @@ leave(gl_tls *tls)
     if (PyContext_Exit(tls->context) < 0) {
         gl_loop_error(tls->loop, "A context could not be left", (PyObject *)tls);
     }
+    gl_ran(tls->loop, (PyObject *)tls);
     Py_DECREF(tls);
 }
 

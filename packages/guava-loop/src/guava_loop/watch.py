@@ -99,7 +99,7 @@ def _task_of(what: Any) -> asyncio.Task[Any] | None:
 
 def _describe(what: Any) -> str:
     if what is None:
-        return "a callback of a socket"
+        return "a callback that has no name"
     if hasattr(what, "_callback"):
         text: str = base_events._format_handle(what)  # type: ignore[attr-defined]
         return text

@@ -181,7 +181,9 @@ def sequence(seed: int) -> list[Step]:
 
 async def perform(play: Any, seed: int, steps: list[Step]) -> None:
     chance = random.Random(~seed)
-    sockets = SOCKETS[chance.choice(list(SOCKETS))]()
+    # What TCP holds back for a while is not for a test to wait for.
+    small = all(not isinstance(arg, int) or arg <= 1000 for _, _, arg in steps)
+    sockets = SOCKETS[chance.choice(list(SOCKETS)) if small else "unix"]()
     ends = [End(play, chance.choice((Plain, Buffered))) for _ in sockets]
     for end, sock in zip(ends, sockets, strict=True):
         await play.loop.connect_accepted_socket(lambda end=end: end.kind(end), sock)

@@ -15,6 +15,7 @@ import ssl
 import subprocess
 import sys
 import warnings
+from asyncio import selector_events, sslproto, unix_events
 from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,13 @@ import guava_loop
 import pytest
 
 HERE = Path(__file__).parent
+
+PYTHON_TRANSPORTS = (
+    selector_events._SelectorTransport,
+    sslproto.SSLProtocol,
+    unix_events._UnixReadPipeTransport,
+    unix_events._UnixWritePipeTransport,
+)
 
 Main = Callable[[], Coroutine[Any, Any, Any]]
 
@@ -44,7 +52,7 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def factory(kind: str) -> Callable[[], asyncio.AbstractEventLoop]:
+def factory(kind: str, native: None) -> Callable[[], asyncio.AbstractEventLoop]:
     made = asyncio.SelectorEventLoop if kind == "asyncio" else guava_loop.new_event_loop
 
     def factory() -> asyncio.AbstractEventLoop:
@@ -56,6 +64,22 @@ def factory(kind: str) -> Callable[[], asyncio.AbstractEventLoop]:
         return loop
 
     return factory
+
+
+@pytest.fixture
+def native(kind: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """On our loop no transport of asyncio's Python is made: that would work, and be slow."""
+    made: list[type[Any]] = []
+    for theirs in PYTHON_TRANSPORTS if kind != "asyncio" else ():
+        init = theirs.__init__
+
+        def noted(self: Any, *args: Any, init: Any = init, **options: Any) -> None:
+            made.append(type(self))
+            init(self, *args, **options)
+
+        monkeypatch.setattr(theirs, "__init__", noted)
+    yield
+    assert made == []
 
 
 @pytest.fixture

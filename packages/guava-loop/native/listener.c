@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "parts.h"
+#include "poller.h"
 
 #define ACCEPTS_PER_TURN 64
 #define REST_MS 100
@@ -175,6 +176,7 @@ gl_listen(gl_loop *loop, int fd, int backlog, guava_accept_fn accept, void *arg,
     l->accept = accept;
     l->arg = arg;
     l->fd = fd;
+    gl_poller_evict(loop, fd);
     int err = uv_poll_init(&loop->uv, &l->poll, fd);
     if (err < 0) {
         PyMem_RawFree(l);

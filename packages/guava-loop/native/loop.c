@@ -11,6 +11,7 @@
 #include "transports/address.h"
 #include "transports/face.h"
 #include "transports/hooks.h"
+#include "transports/sockop.h"
 
 static PyObject *
 core_new(PyTypeObject *type, PyObject *Py_UNUSED(args), PyObject *Py_UNUSED(kwargs))
@@ -93,6 +94,7 @@ core_dealloc(gl_loop *self)
     gl_face_claims_free(self);
     gl_names_free(self);
     PyMem_RawFree(self->read_buffer);
+    PyMem_RawFree(self->sock_buffer);
     type->tp_free(self);
     Py_DECREF(type);
 }
@@ -233,6 +235,16 @@ static PyMethodDef core_methods[] = {
      PyDoc_STR("create_future($self, /)\n--\n\nA new asyncio.Future of this loop.")},
     {"get_debug", (PyCFunction)gl_core_get_debug, METH_NOARGS,
      PyDoc_STR("get_debug($self, /)\n--\n\nWhether the loop is in asyncio's debug mode.")},
+#define SOCK(name, signature)                                                                     \
+    {#name, FAST(gl_core_##name), METH_FASTCALL | METH_KEYWORDS,                                  \
+     PyDoc_STR(#name "($self, " signature ")\n--\n\nA coroutine, as asyncio's.")}
+    SOCK(sock_recv, "sock, n"),
+    SOCK(sock_recv_into, "sock, buf"),
+    SOCK(sock_recvfrom, "sock, bufsize"),
+    SOCK(sock_recvfrom_into, "sock, buf, nbytes=0"),
+    SOCK(sock_sendall, "sock, data"),
+    SOCK(sock_sendto, "sock, data, address"),
+#undef SOCK
     {"time", (PyCFunction)core_time, METH_NOARGS,
      PyDoc_STR("time($self, /)\n--\n\nSeconds on time.monotonic()'s clock.")},
     {"stop", (PyCFunction)core_stop, METH_NOARGS,

@@ -132,6 +132,7 @@ struct guava_loop {
     PyObject *current_handle; /* asyncio's _current_handle, in debug mode */
 
     char *read_buffer; /* GL_READ_BUFFER bytes, shared by all streams during one data() */
+    char *sock_buffer; /* likewise for sock_recv(), which data() may call; or NULL */
     gl_io io;          /* streams, listeners, ticks, deferred and posted calls */
     gl_cork cork;
     PyObject **claims; /* by file descriptor: the transport that owns it (borrowed), or NULL */

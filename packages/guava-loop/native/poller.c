@@ -6,13 +6,27 @@
  * was closed after add_reader() and before the poll, say). So a change of interest waits until
  * just before the poll, and the descriptor is looked at again there. A removal of the last
  * interest is done at once, because the user may close the descriptor and get the same number
- * back. */
+ * back.
+ *
+ * Except with guests: sockets that the loop's sock_ methods wait for, again and again. What the
+ * kernel was told of them stays told between two calls, but edge-triggered. For the user may close
+ * a socket at any time without a word. Mostly the kernel forgets it then, and a new socket with
+ * its number is not the guest any more; but when the same file is open elsewhere (in a forked
+ * process, say) its events go on, and cannot be turned off. Level-triggered they would never let
+ * the loop sleep again; an edge is told once. Linux only: elsewhere a guest is forgotten at the
+ * next poll. */
 #include <Python.h>
 #include <errno.h>
 #include <fcntl.h>
+#ifdef __linux__
+#include <sys/epoll.h>
+#endif
 
 #include "handle.h"
 #include "poller.h"
+
+/* So many events of a guest that nobody waits for, and it has to ask the kernel anew. */
+#define UNWANTED 8
 
 struct gl_poller {
     uv_poll_t poll;
@@ -20,8 +34,11 @@ struct gl_poller {
     gl_poller *next_dirty;
     PyObject *reader, *writer;        /* handles, or what the functions are called with; or NULL */
     gl_ready_fn on_reader, on_writer; /* NULL for handles */
+    PyObject *guest;                  /* a weak reference to a socket, or NULL */
     int fd;
     int events;    /* that libuv polls for */
+    int unwanted;  /* events of the guest in a row for which nobody waited */
+    bool edge;     /* edge-triggered */
     bool dirty;    /* in loop->dirty */
     bool orphaned; /* whoever rested here is gone, and may have closed the descriptor */
 };
@@ -97,11 +114,30 @@ make(gl_loop *loop, int fd)
     return self;
 }
 
+/* What libuv was told is void: the descriptor may be another file's by now. */
+static void
+start_over(gl_poller *self)
+{
+    (void)gl_after_fork(self->loop); /* if it fails, there is nothing to be told */
+    (void)uv_poll_stop(&self->poll);
+    self->events = 0;
+    self->edge = false;
+    self->orphaned = false;
+    Py_CLEAR(self->guest);
+}
+
+/* For those who are no guests. */
 static gl_poller *
 find_or_make(gl_loop *loop, int fd)
 {
     gl_poller *self = find(loop, fd);
-    return self != NULL ? self : make(loop, fd);
+    if (self == NULL) {
+        return make(loop, fd);
+    }
+    if (self->guest != NULL) {
+        start_over(self);
+    }
+    return self;
 }
 
 static void
@@ -124,6 +160,7 @@ destroy(gl_poller *self)
     loop->pollers[self->fd] = NULL;
     PyObject *reader = self->reader, *writer = self->writer;
     self->reader = self->writer = NULL;
+    Py_CLEAR(self->guest);
     uv_close((uv_handle_t *)&self->poll, on_close);
     /* Last, since a destructor may do anything to the loop. */
     Py_XDECREF(reader);
@@ -169,11 +206,7 @@ set(gl_poller *self, bool reading, PyObject *object, gl_ready_fn ready)
     PyObject *before = *slot;
     gl_ready_fn was = *function;
     if (self->orphaned) {
-        /* The number may be another file's by now, which epoll does not know. */
-        (void)gl_after_fork(self->loop); /* if it fails, there is nothing to be told */
-        (void)uv_poll_stop(&self->poll);
-        self->events = 0;
-        self->orphaned = false;
+        start_over(self);
     }
     *slot = Py_NewRef(object);
     *function = ready;
@@ -203,6 +236,35 @@ wake(gl_poller *self, bool reading)
     }
 }
 
+#ifdef __linux__
+
+/* Turns what libuv has told the kernel into an edge-triggered interest: the one thing that libuv's
+ * polls cannot say. epoll looks at the file again while it does that, so nothing is missed. */
+static void
+go_edge(gl_poller *self)
+{
+    struct epoll_event event = {.events = EPOLLET, .data.fd = self->fd};
+    event.events |= self->events & UV_READABLE ? EPOLLIN : 0;
+    event.events |= self->events & UV_WRITABLE ? EPOLLOUT : 0;
+    if (epoll_ctl(uv_backend_fd(&self->loop->uv), EPOLL_CTL_MOD, self->fd, &event) == 0) {
+        self->edge = true;
+    } else {
+        (void)uv_poll_stop(&self->poll); /* and leaves the rest to the next poll */
+        self->events = 0;
+        mark_dirty(self);
+    }
+}
+
+#else
+
+static void
+go_edge(gl_poller *self)
+{
+    (void)self;
+}
+
+#endif
+
 static void
 on_poll(uv_poll_t *poll, int status, int events)
 {
@@ -214,7 +276,16 @@ on_poll(uv_poll_t *poll, int status, int events)
         /* An error at the descriptor: whoever waits finds it by trying. libuv has stopped. */
         events = UV_READABLE | UV_WRITABLE;
         self->events = 0;
+        self->edge = false;
         mark_dirty(self);
+    } else if (self->guest != NULL && !self->edge) {
+        go_edge(self);
+    }
+    if (self->reader != NULL || self->writer != NULL) {
+        self->unwanted = 0;
+    } else if (self->guest != NULL && ++self->unwanted >= UNWANTED) {
+        destroy(self);
+        return;
     }
     if (events & UV_READABLE) {
         wake(self, true);
@@ -233,9 +304,17 @@ gl_pollers_flush(gl_loop *loop)
         loop->dirty = self->next_dirty;
         self->dirty = false;
         int events = (self->reader ? UV_READABLE : 0) | (self->writer ? UV_WRITABLE : 0);
+        if (self->edge) {
+            events |= self->events;
+        }
         if (events == self->events) {
             continue;
         }
+        if (self->guest != NULL && events == 0) {
+            destroy(self);
+            continue;
+        }
+        self->edge = false;
         if (fcntl(self->fd, F_GETFD) < 0) {
             /* Closed by its owner: as with a selector, there will be no event. */
             (void)uv_poll_stop(&self->poll);
@@ -267,6 +346,7 @@ gl_pollers_traverse(gl_loop *loop, visitproc visit, void *arg)
         if (loop->pollers[fd] != NULL) {
             Py_VISIT(loop->pollers[fd]->reader);
             Py_VISIT(loop->pollers[fd]->writer);
+            Py_VISIT(loop->pollers[fd]->guest);
         }
     }
     return 0;
@@ -323,6 +403,89 @@ gl_poller_orphan(gl_loop *loop, int fd)
     gl_poller *self = find(loop, fd);
     if (self != NULL) {
         self->orphaned = true;
+    }
+}
+
+static bool
+is_guest(gl_poller *self, PyObject *socket)
+{
+#if PY_VERSION_HEX >= 0x030D0000
+    PyObject *referred = NULL;
+    (void)PyWeakref_GetRef(self->guest, &referred); /* it is a weak reference */
+    Py_XDECREF(referred);
+    return referred == socket;
+#else
+    return PyWeakref_GetObject(self->guest) == socket;
+#endif
+}
+
+bool
+gl_poller_has_guest(gl_loop *loop, int fd, PyObject *socket)
+{
+    gl_poller *self = find(loop, fd);
+    return self != NULL && self->guest != NULL && is_guest(self, socket);
+}
+
+int
+gl_poller_visit(gl_loop *loop, int fd, bool reading, PyObject *object, gl_ready_fn ready,
+                PyObject *socket)
+{
+    if (gl_check_closed(loop) < 0) {
+        return -1;
+    }
+    gl_poller *self = find(loop, fd);
+    if (self != NULL && self->guest != NULL && !is_guest(self, socket)) {
+        start_over(self);
+    }
+    if (self == NULL) {
+        self = make(loop, fd);
+        if (self == NULL) {
+            return -1;
+        }
+    }
+    /* While others are interested, too, it is one of them. */
+    if (self->guest == NULL && self->reader == NULL && self->writer == NULL) {
+        self->guest = PyWeakref_NewRef(socket, NULL);
+        if (self->guest == NULL) {
+            destroy(self);
+            return -1;
+        }
+    }
+    set(self, reading, object, ready);
+    return 0;
+}
+
+void
+gl_poller_leave(gl_loop *loop, int fd, bool reading, PyObject *object)
+{
+    gl_poller *self = find(loop, fd);
+    if (self == NULL || (reading ? self->reader : self->writer) != object) {
+        return; /* somebody has taken its place */
+    }
+#ifdef __linux__
+    bool keep = self->edge;
+#else
+    bool keep = self->guest != NULL;
+#endif
+    (void)drop(self, reading, keep);
+}
+
+void
+gl_poller_evict_slow(gl_loop *loop, int fd)
+{
+    gl_poller *self = find(loop, fd);
+    if (self != NULL && self->reader == NULL && self->writer == NULL) {
+        destroy(self);
+    }
+}
+
+void
+gl_pollers_after_fork(gl_loop *loop)
+{
+    for (size_t fd = 0; fd < loop->npollers; fd++) {
+        if (loop->pollers[fd] != NULL) {
+            loop->pollers[fd]->edge = false; /* libuv has told all of them anew, in its way */
+        }
     }
 }
 

@@ -24,6 +24,28 @@ void gl_poller_forget(gl_loop *loop, int fd, bool reading);
 /* For finalizers, which run on any thread and must not touch libuv: who rested is gone. */
 void gl_poller_orphan(gl_loop *loop, int fd);
 
+/* For a socket that stays its user's, who may close it at any time: as gl_poller_watch(), but
+ * between gl_poller_leave() and the next visit the kernel goes on watching, so that neither costs
+ * a system call. Whoever is called must go on until the kernel says EAGAIN, or leave. */
+int gl_poller_visit(gl_loop *loop, int fd, bool reading, PyObject *object, gl_ready_fn ready,
+                    PyObject *socket);
+/* Whether it was the socket that visited last, and nobody has taken the descriptor since. */
+bool gl_poller_has_guest(gl_loop *loop, int fd, PyObject *socket);
+/* Takes it back if the object is still the one that is called. */
+void gl_poller_leave(gl_loop *loop, int fd, bool reading, PyObject *object);
+/* To be called before libuv gets a descriptor that is not in use here: a guest may have had its
+ * number. */
+void gl_poller_evict_slow(gl_loop *loop, int fd);
+static inline void
+gl_poller_evict(gl_loop *loop, int fd)
+{
+    if (fd >= 0 && (size_t)fd < loop->npollers && loop->pollers[fd] != NULL) {
+        gl_poller_evict_slow(loop, fd);
+    }
+}
+
+/* After uv_loop_fork(). */
+void gl_pollers_after_fork(gl_loop *loop);
 /* Tells libuv what changed since the last poll. */
 void gl_pollers_flush(gl_loop *loop);
 /* How many files are watched for add_reader() and add_writer(). */

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "parts.h"
+#include "poller.h"
 
 /* Reads of one stream in one turn of the loop, so that a fast sender does not starve the others.
  */
@@ -216,6 +217,7 @@ gl_stream_new(guava_loop *loop, int fd, guava_stream **out)
     if (s == NULL) {
         return -ENOMEM;
     }
+    gl_poller_evict(loop, fd);
     int err = uv_poll_init(&loop->uv, &s->poll, fd);
     if (err < 0) {
         PyMem_RawFree(s);

@@ -224,6 +224,7 @@ gl_after_fork(gl_loop *loop)
         return 0;
     }
     loop->forks = loop->state->forks;
+    gl_pollers_after_fork(loop);
     return uv_loop_fork(&loop->uv);
 }
 

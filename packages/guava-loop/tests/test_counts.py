@@ -176,6 +176,51 @@ print("1")
     assert calls["epoll_ctl"] <= 1, calls
 
 
+@sanitized
+@traced
+@pytest.mark.parametrize("size", [100, 50_000])
+def test_system_calls_of_a_message_by_sock_methods(
+    c_modules: Path, tmp_path: Path, size: int
+) -> None:
+    """A receive in vain, the poll, the receive, the send; nothing that tells the poll anew."""
+    code = f"""
+import asyncio
+listener.listen()
+SIZE = {size}
+def client():
+    with socket.create_connection(address) as sock:
+        sock.settimeout(20)
+        for n in (10, 500, 1):
+            for _ in range(n):
+                sock.sendall(b"x" * SIZE)
+                left = SIZE
+                while left:
+                    left -= len(sock.recv(left))
+            loop.call_soon_threadsafe(mark)
+async def main():
+    sock, _ = listener.accept()
+    with sock:
+        sock.setblocking(False)
+        while True:
+            data = await loop.sock_recv(sock, 65536)
+            if not data:
+                break
+            await loop.sock_sendall(sock, data)
+threading.Thread(target=client).start()
+loop.run_until_complete(main())
+print("1")
+"""
+    calls = system_calls(MARK + code, c_modules, tmp_path)
+    calls.pop("futex", None)
+    waits = calls.pop("epoll_wait", 0) + calls.pop("epoll_pwait", 0)
+    sends, receives = calls.pop("sendto"), calls.pop("recvfrom")
+    assert sends >= 500
+    # A message may come in parts; each is sent on.
+    assert receives <= 2 * sends + 2 and waits <= sends + 4
+    assert calls.pop("epoll_ctl", 0) == 0
+    assert calls.total() <= 4, calls  # the wake-ups of the marks
+
+
 FLAT = """
 def measure():
     gc.collect()
@@ -308,6 +353,51 @@ def operation(n):
         loop.call_soon(loop.stop)
         loop.run_forever()
 flat(operation, 5_000)
+""",
+    "socket methods": """
+import asyncio
+async def talk(n):
+    left, right = socket.socketpair()
+    left.setblocking(False)
+    right.setblocking(False)
+    buffer = bytearray(100)
+    with left, right:
+        for _ in range(n):
+            receiving = loop.create_task(loop.sock_recv(left, 100))
+            await loop.sock_sendall(right, b"x" * 10)
+            assert len(await receiving) == 10
+            loop.call_soon(right.send, b"y")
+            assert await loop.sock_recv_into(left, buffer) == 1
+            receiving = loop.create_task(loop.sock_recv(left, 100))
+            await asyncio.sleep(0)
+            receiving.cancel()
+            await asyncio.wait([receiving])
+            try:
+                await loop.sock_recv_into(left, b"read only")
+            except TypeError:
+                pass
+def operation(n):
+    for _ in range(n // 100):
+        loop.run_until_complete(talk(100))
+flat(operation, 10_000)
+""",
+    "tasks and futures": """
+async def give(value):
+    return value
+async def make(n):
+    for _ in range(n):
+        assert await loop.create_task(give(1)) == 1
+        assert await loop.create_task(give(2), name="spam") == 2
+        future = loop.create_future()
+        loop.call_soon(future.set_result, 3)
+        assert await future == 3
+        try:
+            loop.create_task(None)
+        except TypeError:
+            pass
+def operation(n):
+    loop.run_until_complete(make(n))
+flat(operation, 20_000)
 """,
     "posts and defers": """
 def nothing():

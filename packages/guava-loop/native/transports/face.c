@@ -3,6 +3,7 @@
 #include "face.h"
 
 #include "handle.h"
+#include "sockop.h"
 
 /* ---- of the module -------------------------------------------------------------------------- */
 
@@ -54,12 +55,8 @@ gl_face_exec(PyObject *module, gl_state *state)
 #undef IMPORT
     /* A face adds itself here. */
     static int (*const faces[])(PyObject *, gl_state *) = {
-        gl_transport_exec,
-        gl_accept_exec,
-        gl_datagram_exec,
-        gl_tls_exec,
-        gl_read_pipe_exec,
-        gl_write_pipe_exec,
+        gl_transport_exec, gl_accept_exec,     gl_datagram_exec, gl_tls_exec,
+        gl_read_pipe_exec, gl_write_pipe_exec, gl_sockop_exec,
     };
     for (size_t i = 0; i < sizeof(faces) / sizeof(*faces); i++) {
         if (faces[i](module, state) < 0) {

@@ -34,7 +34,8 @@
     X(read_pipe_transport)                                                                        \
     X(write_pipe_transport)                                                                       \
     X(tls_transport)                                                                              \
-    X(tls_protocol)
+    X(tls_protocol)                                                                               \
+    X(sockop)
 
 /* Interned: face->name.data_received is "data_received". */
 #define GL_FACE_NAMES(X)                                                                          \
@@ -54,6 +55,7 @@
     X(cancelled)                                                                                  \
     X(done)                                                                                       \
     X(create_future)                                                                              \
+    X(family)                                                                                     \
     X(fileno)                                                                                     \
     X(close)                                                                                      \
     X(get)                                                                                        \
@@ -86,6 +88,8 @@
     X(logger, "asyncio.log", "logger")                                                            \
     X(constants, "asyncio", "constants")                                                          \
     X(server, "asyncio.base_events", "Server")                                                    \
+    X(selector_loop, "asyncio.selector_events", "BaseSelectorEventLoop")                          \
+    X(native_socket, "_socket", "socket")                                                         \
     X(socket, "socket", "socket")                                                                 \
     X(set_result_unless_cancelled, "asyncio.futures", "_set_result_unless_cancelled")
 
@@ -102,9 +106,9 @@ typedef struct gl_face_state {
     struct {
         GL_FACE_IMPORTS(GL_FACE_FIELD)
     } of;
-    PyObject *stream_class; /* guava_loop.transports.StreamTransport, once it was asked for */
+    PyObject *stream_class;     /* guava_loop.transports.StreamTransport, once it was asked for */
     struct gl_tls_imports *tls; /* what TLS needs, once it was used (tls.h) */
-    bool attach_transport;  /* Server._attach() takes the transport (3.13) */
+    bool attach_transport;      /* Server._attach() takes the transport (3.13) */
 } gl_face_state;
 
 /* ---- of the module ---- */

@@ -91,6 +91,7 @@
     X(selector_loop, "asyncio.selector_events", "BaseSelectorEventLoop")                          \
     X(native_socket, "_socket", "socket")                                                         \
     X(socket, "socket", "socket")                                                                 \
+    X(subprocess_pipe, "asyncio.base_subprocess", "WriteSubprocessPipeProto")                     \
     X(set_result_unless_cancelled, "asyncio.futures", "_set_result_unless_cancelled")
 
 #define GL_FACE_FIELD(field, ...) PyObject *field;

@@ -74,6 +74,12 @@ gl_pipe_new(PyTypeObject *type, PyObject *args, PyObject *kwargs, const char *wr
     if (kind < 0 || set_nonblocking(fd) < 0 ||
         gl_wire_start(self, pipe, protocol, starts & 1u << kind ? start : NULL, waiter) < 0) {
         Py_CLEAR(self);
+    } else if (kind == GL_PIPE_FIFO) {
+        int ours = PyObject_IsInstance(protocol, loop->state->face->of.subprocess_pipe);
+        ((gl_pipe *)self)->may_grow = ours > 0;
+        if (ours < 0) {
+            Py_CLEAR(self);
+        }
     }
     return (PyObject *)self;
 }
@@ -100,6 +106,22 @@ gl_pipe_lose(gl_wire *self, PyObject *exc)
     gl_wire_unwatch(self, true);
     gl_wire_unwatch(self, false);
     return self->file != NULL ? gl_wire_lose(self, exc) : 0;
+}
+
+bool
+gl_pipe_grow(gl_pipe *self)
+{
+    if (!self->may_grow) {
+        return false;
+    }
+    self->may_grow = false;
+#ifdef F_SETPIPE_SZ
+    int fd = self->wire.fd;
+    return fcntl(fd, F_GETPIPE_SZ) == (int)GL_PIPE_SIZE &&
+           fcntl(fd, F_SETPIPE_SZ, (int)GL_PIPE_GROWN) >= 0;
+#else
+    return false;
+#endif
 }
 
 PyObject *

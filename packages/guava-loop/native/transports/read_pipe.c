@@ -10,8 +10,8 @@
 #define LARGEST ((size_t)256 * 1024) /* asyncio's max_size */
 
 typedef struct {
-    gl_wire wire;
-    size_t came; /* by the last read */
+    gl_pipe pipe;
+    char *wide; /* LARGEST bytes for a pipe that grew, or NULL: the loop's buffer is enough */
 } read_pipe;
 
 /* ---- reading -------------------------------------------------------------------------------- */
@@ -22,7 +22,7 @@ static void
 fatal(read_pipe *self, int error)
 {
     static const char message[] = "Fatal read error on pipe transport";
-    gl_wire *wire = &self->wire;
+    gl_wire *wire = &self->pipe.wire;
     PyObject *exc;
     if (error == EIO) {
         exc = gl_face_fatal(wire->loop, message, (PyObject *)self, wire->protocol);
@@ -41,7 +41,7 @@ fatal(read_pipe *self, int error)
 static int
 end_of_file(read_pipe *self)
 {
-    gl_wire *wire = &self->wire;
+    gl_wire *wire = &self->pipe.wire;
     gl_face_state *face = wire->loop->state->face;
     gl_wire_log_peer(wire);
     wire->closing = true;
@@ -56,26 +56,15 @@ end_of_file(read_pipe *self)
 static bool
 read_some(read_pipe *self)
 {
-    gl_wire *wire = &self->wire;
-    PyObject *data = NULL;
-    char *place = wire->loop->read_buffer;
-    size_t room = GL_READ_BUFFER;
-    if (self->came >= LARGE) {
-        room = self->came >= GL_READ_BUFFER ? LARGEST : GL_READ_BUFFER;
-        data = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)room);
-        if (data == NULL) {
-            fatal(self, 0);
-            return false;
-        }
-        place = PyBytes_AS_STRING(data);
-    }
+    gl_wire *wire = &self->pipe.wire;
+    char *place = self->wide != NULL ? self->wide : wire->loop->read_buffer;
+    size_t room = self->wide != NULL ? LARGEST : GL_READ_BUFFER;
     ssize_t n;
     do {
         n = read(wire->fd, place, room);
     } while (n < 0 && errno == EINTR);
     if (n <= 0) {
         int error = errno;
-        Py_XDECREF(data);
         if (n == 0) {
             if (end_of_file(self) < 0) {
                 gl_wire_error(wire, "_read_ready");
@@ -87,15 +76,13 @@ read_some(read_pipe *self)
         }
         return false;
     }
-    self->came = (size_t)n;
-    if (data == NULL) {
-        data = PyBytes_FromStringAndSize(place, n);
-    } else if ((size_t)n < room) {
-        (void)_PyBytes_Resize(&data, n); /* data is NULL if it fails */
-    }
+    PyObject *data = PyBytes_FromStringAndSize(place, n);
     if (data == NULL) {
         fatal(self, 0);
         return false;
+    }
+    if ((size_t)n == GL_PIPE_SIZE && gl_pipe_grow(&self->pipe)) {
+        self->wide = PyMem_RawMalloc(LARGEST); /* without it, reads stay short */
     }
     PyObject *protocol = Py_NewRef(wire->protocol);
     PyObject *result =
@@ -106,7 +93,7 @@ read_some(read_pipe *self)
     Py_XDECREF(result);
     Py_DECREF(protocol);
     Py_DECREF(data);
-    return (size_t)n == room && !wire->closing && !wire->paused && wire->protocol != NULL &&
+    return (size_t)n == LARGEST && !wire->closing && !wire->paused && wire->protocol != NULL &&
            wire->loop->exc == NULL;
 }
 
@@ -114,7 +101,7 @@ static void
 read_ready(PyObject *object)
 {
     read_pipe *self = (read_pipe *)object;
-    gl_wire *wire = &self->wire;
+    gl_wire *wire = &self->pipe.wire;
     if (wire->closing || wire->protocol == NULL) {
         return;
     }
@@ -140,7 +127,8 @@ static void
 read_pipe_dealloc(read_pipe *self)
 {
     if (PyObject_CallFinalizerFromDealloc((PyObject *)self) == 0) {
-        gl_wire_dealloc(&self->wire);
+        PyMem_RawFree(self->wide);
+        gl_wire_dealloc(&self->pipe.wire);
     }
 }
 
@@ -149,8 +137,8 @@ read_pipe_dealloc(read_pipe *self)
 static PyObject *
 read_pipe_start_reading(read_pipe *self, PyObject *Py_UNUSED(ignored))
 {
-    if (!self->wire.closing && !self->wire.paused &&
-        gl_wire_watch(&self->wire, true, read_ready) < 0) {
+    if (!self->pipe.wire.closing && !self->pipe.wire.paused &&
+        gl_wire_watch(&self->pipe.wire, true, read_ready) < 0) {
         return NULL;
     }
     Py_RETURN_NONE;
@@ -159,13 +147,13 @@ read_pipe_start_reading(read_pipe *self, PyObject *Py_UNUSED(ignored))
 static PyObject *
 read_pipe_resume_reading(read_pipe *self, PyObject *Py_UNUSED(ignored))
 {
-    return gl_wire_resume(&self->wire, read_ready);
+    return gl_wire_resume(&self->pipe.wire, read_ready);
 }
 
 static PyObject *
 read_pipe_close(read_pipe *self, PyObject *Py_UNUSED(ignored))
 {
-    if (!self->wire.closing && gl_pipe_lose(&self->wire, NULL) < 0) {
+    if (!self->pipe.wire.closing && gl_pipe_lose(&self->pipe.wire, NULL) < 0) {
         return NULL;
     }
     Py_RETURN_NONE;
@@ -175,7 +163,8 @@ static PyObject *
 read_pipe_repr(read_pipe *self)
 {
     return gl_pipe_repr(
-        &self->wire, PyUnicode_FromString(gl_wire_is_polling(&self->wire) ? "polling" : "idle"));
+        &self->pipe.wire,
+        PyUnicode_FromString(gl_wire_is_polling(&self->pipe.wire) ? "polling" : "idle"));
 }
 
 static PyMethodDef read_pipe_methods[] = {

@@ -22,7 +22,7 @@ typedef struct piece {
 } piece;
 
 typedef struct {
-    gl_wire wire;
+    gl_pipe pipe;
     piece *head, *tail;
 } write_pipe;
 
@@ -46,7 +46,7 @@ drop_all(write_pipe *self)
     while (self->head != NULL) {
         drop_first(self);
     }
-    self->wire.queued = 0;
+    self->pipe.wire.queued = 0;
 }
 
 static piece *
@@ -91,14 +91,14 @@ enqueue(write_pipe *self, PyObject *owner, const char *data, size_t len)
         last->len += len;
         last->free -= len;
     }
-    self->wire.queued += len;
+    self->pipe.wire.queued += len;
     return 0;
 }
 
 static void
 advance(write_pipe *self, size_t taken)
 {
-    self->wire.queued -= taken;
+    self->pipe.wire.queued -= taken;
     while (taken > 0) {
         piece *first = self->head;
         if (taken < first->len) {
@@ -118,14 +118,14 @@ static int
 force_close(write_pipe *self, PyObject *exc)
 {
     drop_all(self);
-    return gl_pipe_lose(&self->wire, exc);
+    return gl_pipe_lose(&self->pipe.wire, exc);
 }
 
 /* asyncio's _fatal_error() with the errno of a write. */
 static void
 fatal(write_pipe *self, int error)
 {
-    gl_wire *wire = &self->wire;
+    gl_wire *wire = &self->pipe.wire;
     wire->conn_lost++;
     errno = error;
     (void)PyErr_SetFromErrno(PyExc_OSError);
@@ -154,7 +154,7 @@ write_bytes(int fd, const struct iovec *parts, int count)
 static void
 flush(write_pipe *self)
 {
-    gl_wire *wire = &self->wire;
+    gl_wire *wire = &self->pipe.wire;
     struct iovec parts[PIECES];
     int count = 0;
     for (piece *each = self->head; each != NULL && count < PIECES; each = each->next) {
@@ -187,7 +187,7 @@ static void
 write_ready(PyObject *object)
 {
     write_pipe *self = (write_pipe *)object;
-    gl_wire *wire = &self->wire;
+    gl_wire *wire = &self->pipe.wire;
     PyObject *context = Py_XNewRef(wire->write_context);
     if (self->head != NULL && gl_wire_enter(wire, context) == 0) {
         flush(self);
@@ -201,7 +201,7 @@ static void
 peer_closed(PyObject *object)
 {
     write_pipe *self = (write_pipe *)object;
-    gl_wire *wire = &self->wire;
+    gl_wire *wire = &self->pipe.wire;
     PyObject *context = Py_XNewRef(wire->read_context);
     if (wire->file == NULL || gl_wire_enter(wire, context) < 0) {
         Py_XDECREF(context);
@@ -224,7 +224,7 @@ peer_closed(PyObject *object)
 static int
 write_or_queue(write_pipe *self, PyObject *owner, const char *data, size_t len)
 {
-    gl_wire *wire = &self->wire;
+    gl_wire *wire = &self->pipe.wire;
     if (self->head == NULL) {
         struct iovec part = {(char *)data, len};
         ssize_t n = write_bytes(wire->fd, &part, 1);
@@ -237,6 +237,9 @@ write_or_queue(write_pipe *self, PyObject *owner, const char *data, size_t len)
         }
         data += n;
         len -= (size_t)n;
+        if (gl_pipe_grow(&self->pipe)) {
+            return write_or_queue(self, owner, data, len);
+        }
         if (gl_wire_watch(wire, false, write_ready) < 0) {
             return -1;
         }
@@ -251,7 +254,7 @@ write_or_queue(write_pipe *self, PyObject *owner, const char *data, size_t len)
 static PyObject *
 write_pipe_write(write_pipe *self, PyObject *data)
 {
-    gl_wire *wire = &self->wire;
+    gl_wire *wire = &self->pipe.wire;
     if (!PyBytes_Check(data) && !PyByteArray_Check(data) && !PyMemoryView_Check(data)) {
         PyObject *name = PyObject_GetAttrString((PyObject *)Py_TYPE(data), "__name__");
         if (name != NULL) {
@@ -292,7 +295,7 @@ static int
 write_pipe_clear(write_pipe *self)
 {
     drop_all(self);
-    return gl_wire_clear(&self->wire);
+    return gl_wire_clear(&self->pipe.wire);
 }
 
 static void
@@ -301,7 +304,7 @@ write_pipe_dealloc(write_pipe *self)
     if (PyObject_CallFinalizerFromDealloc((PyObject *)self) == 0) {
         PyObject_GC_UnTrack(self);
         drop_all(self);
-        gl_wire_dealloc(&self->wire);
+        gl_wire_dealloc(&self->pipe.wire);
     }
 }
 
@@ -310,7 +313,7 @@ write_pipe_dealloc(write_pipe *self)
 static PyObject *
 write_pipe_start_watching(write_pipe *self, PyObject *Py_UNUSED(ignored))
 {
-    if (!self->wire.closing && gl_wire_watch(&self->wire, true, peer_closed) < 0) {
+    if (!self->pipe.wire.closing && gl_wire_watch(&self->pipe.wire, true, peer_closed) < 0) {
         return NULL;
     }
     Py_RETURN_NONE;
@@ -319,7 +322,7 @@ write_pipe_start_watching(write_pipe *self, PyObject *Py_UNUSED(ignored))
 static PyObject *
 write_pipe_write_eof(write_pipe *self, PyObject *Py_UNUSED(ignored))
 {
-    gl_wire *wire = &self->wire;
+    gl_wire *wire = &self->pipe.wire;
     if (wire->closing || wire->file == NULL) {
         Py_RETURN_NONE;
     }
@@ -348,9 +351,10 @@ write_pipe_abort(write_pipe *self, PyObject *Py_UNUSED(ignored))
 static PyObject *
 write_pipe_repr(write_pipe *self)
 {
-    return gl_pipe_repr(&self->wire, PyUnicode_FromFormat("%s bufsize=%zu",
-                                                          self->head != NULL ? "polling" : "idle",
-                                                          self->wire.queued));
+    return gl_pipe_repr(&self->pipe.wire,
+                        PyUnicode_FromFormat("%s bufsize=%zu",
+                                             self->head != NULL ? "polling" : "idle",
+                                             self->pipe.wire.queued));
 }
 
 static PyMethodDef write_pipe_methods[] = {

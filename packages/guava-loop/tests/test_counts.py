@@ -475,3 +475,125 @@ print(json.dumps(None))
     assert waits in range(199 - 15, 200)
     calls.pop("futex", None)
     assert calls.total() <= 1, calls  # the first mark's own
+
+
+TRANSPORTS = (
+    MARK
+    + """
+import asyncio
+
+class Echo(asyncio.Protocol):
+    def connection_made(self, transport):
+        self.transport = transport
+    def data_received(self, data):
+        self.transport.write(data)
+
+class BufferedEcho(asyncio.BufferedProtocol):
+    def connection_made(self, transport):
+        self.transport = transport
+        self.buffer = bytearray(65536)
+    def get_buffer(self, hint):
+        return self.buffer
+    def buffer_updated(self, n):
+        self.transport.write(self.buffer[:n])
+
+class ThreeWrites(Echo):
+    def data_received(self, data):
+        for part in (data[:10], data[10:50], data[50:]):
+            self.transport.write(part)
+
+class Streams:
+    def __new__(cls):
+        async def echo(reader, writer):
+            while data := await reader.read(1000):
+                writer.write(data[:50])
+                writer.write(data[50:])
+                await writer.drain()
+            writer.close()
+        return asyncio.StreamReaderProtocol(asyncio.StreamReader(loop=loop), echo, loop=loop)
+
+def client():
+    with socket.create_connection(address) as sock:
+        talk(sock, 10)
+        loop.call_soon_threadsafe(mark)
+        talk(sock, 1000)
+        loop.call_soon_threadsafe(mark)
+        talk(sock, 1)
+    loop.call_soon_threadsafe(loop.stop)
+
+def serve(factory):
+    listener.listen()
+    server = loop.run_until_complete(loop.create_server(factory, sock=listener))
+    threading.Thread(target=client).start()
+    loop.run_forever()
+"""
+)
+
+
+@sanitized
+@traced
+@pytest.mark.parametrize("factory", ["Echo", "BufferedEcho", "ThreeWrites", "Streams"])
+def test_system_calls_of_a_message_to_a_protocol(
+    factory: str, c_modules: Path, tmp_path: Path
+) -> None:
+    """Poll, receive, send: three, however many writes there are."""
+    code = f"{TRANSPORTS}\nserve({factory})\nprint(json.dumps(1))"
+    calls = system_calls(code, c_modules, tmp_path)
+    waits = calls.pop("epoll_wait", 0) + calls.pop("epoll_pwait", 0)
+    assert calls.pop("recvfrom") in range(1000, 1002)
+    assert calls.pop("sendto", 0) + calls.pop("sendmsg", 0) in range(1000, 1002)
+    calls.pop("futex", None)
+    assert waits in range(1000, 1004)
+    assert calls.total() <= 4, calls
+
+
+@sanitized
+@pytest.mark.parametrize("factory", ["Echo", "BufferedEcho", "Streams"])
+def test_messages_to_a_protocol_leave_no_blocks(factory: str, c_modules: Path) -> None:
+    code = f"""{TRANSPORTS}
+blocks = []
+def count():
+    blocks.append(sys.getallocatedblocks())
+def client():
+    with socket.create_connection(address) as sock:
+        for _ in range(4):
+            talk(sock, 2000)
+            loop.call_soon_threadsafe(count)
+    loop.call_soon_threadsafe(loop.stop)
+gc.disable()
+serve({factory})
+print(json.dumps(blocks))
+"""
+    blocks = run(code, c_modules)
+    assert len(blocks) == 4
+    assert blocks[-1] - blocks[1] < 200, blocks
+
+
+@sanitized
+def test_connections_leave_no_blocks(c_modules: Path) -> None:
+    """Accepted, asked for their names, talked to, closed or reset: and nothing is left."""
+    code = f"""{TRANSPORTS}
+class Asking(Echo):
+    def connection_made(self, transport):
+        self.transport = transport
+        for name in ("socket", "peername", "sockname"):
+            transport.get_extra_info(name)
+blocks = []
+def count():
+    gc.collect()
+    blocks.append(sys.getallocatedblocks())
+def client():
+    for round in range(4):
+        for i in range(300):
+            with socket.create_connection(address) as sock:
+                talk(sock, 1)
+                if i % 3 == 0:
+                    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\\1\\0\\0\\0\\0\\0\\0\\0")
+        loop.call_soon_threadsafe(count)
+    loop.call_soon_threadsafe(loop.stop)
+serve(Asking)
+print(json.dumps(blocks))
+"""
+    blocks = run(code, c_modules)
+    assert len(blocks) == 4
+    assert blocks[-1] - blocks[1] < 100, blocks

@@ -3,6 +3,7 @@
 #include "watch.h"
 
 #include <math.h>
+#include <time.h>
 
 #include "handle.h"
 
@@ -10,12 +11,45 @@
 /* A millisecond. */
 #define UNNAMED 1000000
 
+/* Nanoseconds on a clock that is read twice for each callback. Linux has one that is several times
+ * cheaper and steps with the timer interrupt, every few milliseconds. */
+static uint64_t
+nanoseconds_now(const gl_watch *watch)
+{
+#ifdef CLOCK_MONOTONIC_COARSE
+    if (watch->coarse) {
+        struct timespec now;
+        (void)clock_gettime(CLOCK_MONOTONIC_COARSE, &now); /* gl_watch_update() has tried it */
+        return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+    }
+#endif
+    return uv_hrtime();
+}
+
+/* Whether the cheap clock's steps are small beside the limit, a tenth of it. */
+static bool
+coarse_will_do(const gl_loop *loop)
+{
+#ifdef CLOCK_MONOTONIC_COARSE
+    struct timespec step;
+    return !loop->debug && clock_getres(CLOCK_MONOTONIC_COARSE, &step) == 0 && step.tv_sec == 0 &&
+           (uint64_t)step.tv_nsec * 10 <= loop->watch.limit;
+#else
+    return false;
+#endif
+}
+
 void
 gl_watch_update(gl_loop *loop)
 {
     loop->timed = loop->debug || loop->watch.tell != NULL;
     loop->attend = loop->timed || loop->ts != NULL;
     loop->watch.slow = UINT64_MAX;
+    bool coarse = loop->timed && coarse_will_do(loop);
+    if (coarse != loop->watch.coarse) {
+        loop->watch.coarse = coarse;
+        loop->watch.since = 0; /* which was told by the other clock */
+    }
     if (loop->timed) {
         gl_watch_ask(loop);
     } else {
@@ -92,7 +126,7 @@ void
 gl_watch_over(gl_loop *loop, PyObject *what)
 {
     if (loop->watch.since != 0) {
-        end(loop, what, uv_hrtime());
+        end(loop, what, nanoseconds_now(&loop->watch));
         loop->watch.since = 0;
     }
 }
@@ -115,7 +149,7 @@ void
 gl_watch_next(gl_loop *loop, bool woke)
 {
     gl_watch *watch = &loop->watch;
-    uint64_t now = uv_hrtime();
+    uint64_t now = nanoseconds_now(watch);
     if (woke) {
         /* libuv read its clock when the poll ended. */
         uint64_t ended = uv_now(&loop->uv) * 1000000;
@@ -197,7 +231,7 @@ tell_one(gl_loop *loop, const gl_late *late)
 }
 
 void
-gl_watch_tell(gl_loop *loop)
+gl_watch_tell_all(gl_loop *loop)
 {
     gl_watch *watch = &loop->watch;
     /* Others may be noted meanwhile. */
@@ -258,7 +292,7 @@ gl_core_watch(gl_loop *loop, PyObject *args)
     gl_watch_update(loop);
     if (loop->timed && watch->since == 0 && loop->thread != 0 && !loop->sleeping) {
         /* Who asks for it is often the first to be slow. */
-        watch->since = uv_hrtime();
+        watch->since = nanoseconds_now(watch);
         watch->serial++;
     }
     Py_RETURN_NONE;
@@ -272,7 +306,7 @@ gl_core_look(gl_loop *loop, PyObject *Py_UNUSED(ignored))
     if (loop->thread == 0 || loop->sleeping || watch->since == 0) {
         Py_RETURN_NONE;
     }
-    return Py_BuildValue("(dK)", (double)(uv_hrtime() - watch->since) / NANOSECONDS,
+    return Py_BuildValue("(dK)", (double)(nanoseconds_now(watch) - watch->since) / NANOSECONDS,
                          watch->serial);
 }
 

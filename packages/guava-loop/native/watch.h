@@ -26,8 +26,9 @@ typedef struct {
         *tell; /* called with (what, seconds, serial, waited) past `limit`; NULL: not watched */
     uint64_t limit;  /* nanoseconds */
     uint64_t slow;   /* the same for debug mode: asyncio's slow_callback_duration */
-    uint64_t since;  /* uv_hrtime() when what runs now began; 0: nothing does */
+    uint64_t since;  /* nanoseconds; when what runs now began; 0: nothing does */
     uint64_t serial; /* of what runs now */
+    bool coarse;     /* which clock is read */
     gl_late *late;
     size_t n_late, cap_late;
     PyObject *wake; /* called once, when the loop has something to do; or NULL */
@@ -43,7 +44,13 @@ void gl_watch_go_on(gl_loop *loop);
 /* What ran so far is over. `what` is its name, or NULL. */
 void gl_watch_over(gl_loop *loop, PyObject *what);
 /* Tells of what took long. Runs Python. */
-void gl_watch_tell(gl_loop *loop);
+void gl_watch_tell_all(gl_loop *loop);
+#define gl_watch_tell(loop)                                                                       \
+    do {                                                                                          \
+        if ((loop)->watch.n_late != 0) {                                                          \
+            gl_watch_tell_all(loop);                                                              \
+        }                                                                                         \
+    } while (0)
 /* asyncio's slow_callback_duration is asked for, once a turn. */
 void gl_watch_ask(gl_loop *loop);
 int gl_watch_traverse(gl_loop *loop, visitproc visit, void *arg);

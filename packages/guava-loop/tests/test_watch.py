@@ -572,7 +572,7 @@ def test_a_fork_in_a_watched_loop():
         loop.close()
         """
     )
-    assert (out, errors) == ("5\n", "")
+    assert out == "5\n" and "Traceback" not in errors  # newer Pythons warn of forks with threads
 
 
 @pytest.mark.parametrize("way", ["return", "sys.exit(0)", "daemon"])

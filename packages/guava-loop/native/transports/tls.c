@@ -54,8 +54,12 @@ start_timer(gl_tls *tls, PyObject *seconds, const PyMethodDef *method)
     if (timer == NULL) {
         return -1;
     }
-    tls->timer = Py_NewRef((PyObject *)timer);
-    return gl_timers_add(tls->loop, timer);
+    if (gl_timers_add(tls->loop, timer) < 0) {
+        Py_DECREF(timer);
+        return -1;
+    }
+    tls->timer = (PyObject *)timer;
+    return 0;
 }
 
 /* ---- errors --------------------------------------------------------------------------------- */

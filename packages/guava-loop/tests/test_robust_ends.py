@@ -245,6 +245,8 @@ def use(transport: Any) -> list[Any]:
         lambda: transport.get_write_buffer_limits(),
         lambda: transport.set_write_buffer_limits(high=20, low=10),
         lambda: transport.get_extra_info("nothing", 5),
+        lambda: transport.get_extra_info("socket").fileno(),
+        lambda: transport.get_extra_info("socket").getsockname(),
         lambda: transport.set_protocol(transport.get_protocol()),
         lambda: transport.close(),
         lambda: transport.write_eof(),

@@ -151,6 +151,22 @@ gl_endpoint_socket(gl_endpoint *end, gl_face_state *face)
     return end->socket;
 }
 
+/* A closed one: what asyncio's transports still show after their end. */
+static PyObject *
+closed_socket(const gl_endpoint *end, gl_face_state *face)
+{
+    PyObject *made = NULL;
+    PyObject *socket =
+        PyObject_CallFunction(face->of.socket, "iii", end->family, end->kind, end->protocol);
+    PyObject *closed = socket != NULL ? PyObject_CallMethodNoArgs(socket, face->name.close) : NULL;
+    if (closed != NULL) {
+        made = PyObject_CallOneArg(face->of.transport_socket, socket);
+    }
+    Py_XDECREF(closed);
+    Py_XDECREF(socket);
+    return made;
+}
+
 /* ---- get_extra_info() ----------------------------------------------------------------------- */
 
 static PyObject *
@@ -167,8 +183,11 @@ find(gl_endpoint *end, gl_face_state *face, PyObject *name)
             return gl_address_object(peer ? &end->peer : &end->local);
         }
     }
-    if ((!socket && !peer && !local) || end->fd < 0) {
+    if ((!socket && !peer && !local) || (!socket && end->fd < 0)) {
         return NULL;
+    }
+    if (socket && end->fd < 0) {
+        return closed_socket(end, face);
     }
     if (!socket) {
         return ask_socket(end, face, peer ? "getpeername" : "getsockname");

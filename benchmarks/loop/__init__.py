@@ -1,0 +1,1 @@
+"""guava-loop beside asyncio's own loop and uvloop."""

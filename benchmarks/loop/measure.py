@@ -1,0 +1,277 @@
+"""One row on one loop: starting, pinning, loading, counting, stopping.
+
+The process that is measured runs on core 0, and what loads it on core 1. Each measurement is of a
+fresh process.
+"""
+
+import contextlib
+import json
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.loop.loops import CannotRun, Contender
+from benchmarks.loop.rows import Row
+
+HERE = Path(__file__).parent
+ROOT = HERE.parent.parent
+BUILD = HERE / "build"
+LOAD = BUILD / "load"
+CERTIFICATE = BUILD / "certificate.pem"
+
+SERVER_CORE = 0
+CLIENT_CORE = 1
+START_LIMIT = 60.0  # seconds
+DISTURBED = 0.1  # of the two cores, taken by others
+WINDOW = 0.1  # seconds
+TICK = os.sysconf("SC_CLK_TCK")  # clock ticks a second
+
+
+class Failed(Exception):
+    """A row did not run, or went wrong; the message says how."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What one process did in one round."""
+
+    rate: float
+    """Of the best window: units a second; bytes, if it is memory."""
+    cpu_us: float
+    """Of the best window: microseconds of CPU a unit."""
+    foreign: float
+    """How much of the two cores others took meanwhile."""
+
+
+def build() -> str | None:
+    """Compiles the load and makes a certificate; why there is no TLS, if there is none."""
+    BUILD.mkdir(exist_ok=True)
+    sources = [str(HERE / "load.c"), str(HERE / "wire.c")]
+    compiler = ["cc", "-std=gnu11", "-O2", "-o", str(LOAD), *sources]
+    try:
+        command(*compiler, "-DWITH_TLS", "-lssl", "-lcrypto")
+        if not CERTIFICATE.exists():
+            certificate()
+    except CannotRun as error:
+        command(*compiler)
+        return str(error)
+    return None
+
+
+def certificate() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        key, cert = Path(folder, "key"), Path(folder, "cert")
+        command(
+            *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"),
+            *("-nodes", "-days", "3650", "-subj", "/CN=127.0.0.1"),
+            *("-keyout", str(key), "-out", str(cert)),
+        )
+        CERTIFICATE.write_text(key.read_text() + cert.read_text())
+
+
+def command(*parts: str) -> None:
+    if shutil.which(parts[0]) is None:
+        raise CannotRun(f"{parts[0]} is not installed")
+    done = subprocess.run(parts, capture_output=True, text=True, timeout=120)
+    if done.returncode != 0:
+        lines = (done.stderr or done.stdout).strip().splitlines() or ["it failed"]
+        raise CannotRun(f"{parts[0]}: {lines[-1]}")
+
+
+def python(module: str) -> list[str]:
+    return [sys.executable, "-m", f"benchmarks.loop.{module}"]
+
+
+def pinned(core: int) -> list[str]:
+    return ["taskset", "-c", str(core)]
+
+
+@contextlib.contextmanager
+def serving(contender: Contender, row: Row, *tool: str) -> Iterator[dict[str, Any]]:
+    """Runs a row's server; gives what it tells of itself. Ends it whatever happens."""
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile() as log:
+        options = ["--path", str(Path(folder, "socket"))]
+        if row.tls:
+            options += ["--certificate", str(CERTIFICATE)]
+        process = subprocess.Popen(
+            [*tool, *python("serve"), contender.key, *row.serve, *options],
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=log,
+        )
+        try:
+            assert process.stdout is not None
+            line = process.stdout.readline()
+            if not line:
+                process.wait(START_LIMIT)
+                raise Failed(last_line(log.seek(0), log.read()))
+            yield json.loads(line)
+        finally:
+            process.kill()
+            process.wait()
+            assert process.stdout is not None
+            process.stdout.close()
+
+
+def last_line(_: int, text: bytes) -> str:
+    lines = text.decode(errors="replace").strip().splitlines() or ["it ended"]
+    return lines[-1][:200]
+
+
+def load_command(about: dict[str, Any], *options: str) -> list[str]:
+    """The load, on its core, for a server that has told where it listens."""
+    address = about["address"]
+    where = (
+        ["--host", address]
+        if isinstance(address, str)
+        else ["--host", address[0], "--port", str(address[1])]
+    )
+    return [*pinned(CLIENT_CORE), str(LOAD), *options, *where]
+
+
+def loaded(about: dict[str, Any], *options: str, limit: float) -> dict[str, Any]:
+    try:
+        done = subprocess.run(
+            load_command(about, *options), capture_output=True, text=True, timeout=limit
+        )
+    except subprocess.TimeoutExpired:
+        raise Failed("the load did not end") from None
+    if done.returncode != 0:
+        raise Failed(last_line(0, done.stderr.encode()))
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+@contextlib.contextmanager
+def idle(about: dict[str, Any], connections: int) -> Iterator[None]:
+    """Holds so many connections open."""
+    if not connections:
+        yield
+        return
+    process = subprocess.Popen(
+        load_command(about, "idle", "--calm", "--connections", str(connections)),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        assert process.stdout is not None
+        if not process.stdout.readline():
+            raise Failed(f"{connections} connections cannot be held")
+        yield
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def sample(contender: Contender, row: Row, seconds: float) -> Sample:
+    """Failed when it goes wrong."""
+    busy, children, start = cores_busy(), waited(), time.monotonic()
+    if row.function:
+        windows = run_inside(contender, row, seconds)
+    elif row.memory:
+        windows = [(1.0, run_memory(contender, row), 0.0)]
+    else:
+        windows = run_load(contender, row, seconds)
+    elapsed = time.monotonic() - start
+    others = (cores_busy() - busy) - (waited() - children)
+    windows = [(time, count * row.scale, cpu) for time, count, cpu in windows if count]
+    if not windows:
+        raise Failed("nothing was done")
+    return Sample(
+        rate=max(count / time for time, count, _ in windows),
+        cpu_us=min(cpu / count for _, count, cpu in windows) * 1e6,
+        foreign=max(0.0, others / elapsed / 2),
+    )
+
+
+Windows = list[tuple[float, float, float]]
+
+
+def run_inside(contender: Contender, row: Row, seconds: float) -> Windows:
+    options = ["--seconds", str(seconds), "--window", str(min(WINDOW, seconds))]
+    options += ["--peer-core", str(CLIENT_CORE)]
+    try:
+        done = subprocess.run(
+            [
+                *pinned(SERVER_CORE),
+                *python("inside"),
+                *(contender.key, row.function, *options),
+            ],
+            cwd=ROOT,
+            capture_output=True,
+            timeout=seconds + START_LIMIT,
+        )
+    except subprocess.TimeoutExpired:
+        raise Failed("it did not end") from None
+    if done.returncode != 0:
+        raise Failed(last_line(0, done.stderr))
+    return [(time, n, cpu) for time, n, cpu in json.loads(done.stdout)["windows"]]
+
+
+def run_load(contender: Contender, row: Row, seconds: float) -> Windows:
+    count = max(1, round(seconds / WINDOW))
+    options = ["--windows", str(count), "--window", f"{min(WINDOW, seconds):.3f}"]
+    with serving(contender, row, *pinned(SERVER_CORE)) as about, idle(about, row.idle):
+        settle(about["pid"])
+        options += ["--pid", str(about["pid"])]
+        found = loaded(about, *row.load, *options, limit=seconds + START_LIMIT)
+        if "--resume" in row.load and found["resumed"] < found["opened"] / 2:
+            raise Failed("sessions are not resumed")
+        return [(time, n, cpu) for time, n, cpu in found["windows"]]
+
+
+def run_memory(contender: Contender, row: Row) -> float:
+    """Bytes of the server's memory for each connection: its resident set, before and after."""
+    with serving(contender, row, *pinned(SERVER_CORE)) as about:
+        # What the first connections bring along is not theirs.
+        with idle(about, 16):
+            settle(about["pid"])
+            before = resident(about["pid"])
+            with idle(about, row.idle):
+                settle(about["pid"])
+                return (resident(about["pid"]) - before) / row.idle
+
+
+def settle(pid: int) -> None:
+    """Waits until a process does nothing for a while: the last connection may wait to be taken."""
+    clock = (~pid << 3) | 2  # CPUCLOCK_SCHED of a process, as clock_getcpuclockid(3) makes it
+    end = time.monotonic() + START_LIMIT
+    used = -1.0
+    while time.monotonic() < end and time.clock_gettime(clock) - used > 0.0005:
+        used = time.clock_gettime(clock)
+        time.sleep(0.03)
+
+
+def resident(pid: int) -> int:
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def waited() -> float:
+    """CPU time of this process and of the children that it has waited for."""
+    total = 0.0
+    for who in (resource.RUSAGE_CHILDREN, resource.RUSAGE_SELF):
+        used = resource.getrusage(who)
+        total += used.ru_utime + used.ru_stime
+    return total
+
+
+def cores_busy() -> float:
+    """The seconds in which the two cores did anything, or were taken away by the host."""
+    total = 0
+    for line in Path("/proc/stat").read_text().splitlines():
+        name, *ticks = line.split()
+        if name in (f"cpu{SERVER_CORE}", f"cpu{CLIENT_CORE}"):
+            # user nice system idle iowait irq softirq steal
+            total += sum(int(ticks[column]) for column in (0, 1, 2, 5, 6, 7))
+    return total / TICK

@@ -27,6 +27,10 @@ OPERATIONS = {
     "an exception on its way out": "loop.call_soon(leave); attempt(loop.run_forever)",
     "a task": "loop.run_until_complete(asyncio.sleep(0))",
     "debug mode": "loop.set_debug(True); loop.call_soon(noop); turn(); loop.set_debug(False)",
+    "datagrams": "loop.run_until_complete(datagrams())",
+    "datagrams that wait": "loop.run_until_complete(waiting_datagrams())",
+    "pipes": "loop.run_until_complete(pipes())",
+    "broken pipes": "loop.run_until_complete(pipes(broken=True))",
     "a loop": "guava_loop.new_event_loop().close()",
 }
 
@@ -52,6 +56,46 @@ def attempt(call):
         call()
     except (Exception, SystemExit):
         pass
+class Protocol(asyncio.Protocol, asyncio.DatagramProtocol):
+    def __init__(self):
+        self.over, self.came = loop.create_future(), loop.create_future()
+    def datagram_received(self, data, address):
+        self.came.set_result(address)
+    def connection_lost(self, error):
+        self.over.set_result(error)
+async def datagrams():
+    receiver, there = await loop.create_datagram_endpoint(Protocol, local_addr=("127.0.0.1", 0))
+    name = receiver.get_extra_info("sockname")
+    sender, here = await loop.create_datagram_endpoint(Protocol, remote_addr=name)
+    sender.sendto(b"x" * 100)
+    receiver.sendto(b"back", await there.came)
+    attempt(lambda: sender.sendto(b"x", ("127.0.0.1", 1)))
+    attempt(lambda: sender.sendto("x"))
+    attempt(lambda: receiver.sendto(b"x", ("not a host", -1)))
+    repr(sender)
+    sender.abort()
+    receiver.close()
+    await here.over
+    await there.over
+async def waiting_datagrams():
+    left, right = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    left.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)
+    sender, here = await loop.create_datagram_endpoint(Protocol, sock=left)
+    while sender.get_write_buffer_size() < 1000:
+        sender.sendto(b"x" * 500)
+    sender.abort()
+    await here.over
+    right.close()
+async def pipes(broken=False):
+    r, w = os.pipe()
+    reader, there = await loop.connect_read_pipe(Protocol, open(r, "rb", 0))
+    writer, here = await loop.connect_write_pipe(Protocol, open(w, "wb", 0))
+    for data in (bytes(70_000), bytearray(100), memoryview(bytes(5000))):
+        writer.write(data)
+    repr(reader), repr(writer)
+    (reader if broken else writer).close()
+    await here.over
+    await there.over
 def repeat(count):
     for _ in range(count):
         {operation}

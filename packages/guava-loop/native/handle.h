@@ -44,8 +44,12 @@ gl_is_handle(const gl_state *state, PyObject *object)
 /* Appends a handle, native or asyncio's own, of which it takes a reference. 0, or -1 with
  * MemoryError set. */
 int gl_ready_push(gl_loop *loop, PyObject *handle);
+/* Runs what is queued now, and not what is added meanwhile. */
+void gl_ready_round(gl_loop *loop);
 /* Runs what is queued now and, for a few rounds and a short time, what that adds. */
 void gl_ready_run(gl_loop *loop);
+/* Puts a queue that was taken out before what has come since. */
+void gl_ready_prepend(gl_loop *loop, gl_ring before);
 void gl_ready_clear(gl_loop *loop);
 PyObject *gl_ready_list(gl_loop *loop);
 

@@ -99,8 +99,8 @@ end_timed(gl_loop *loop, PyObject *handle)
     gl_watch_tell(loop);
 }
 
-static void
-run_round(gl_loop *loop)
+void
+gl_ready_round(gl_loop *loop)
 {
     gl_ring *ring = &loop->ready;
     /* A callback may clear the ring, so its length is asked for each time. */
@@ -130,18 +130,33 @@ gl_ready_run(gl_loop *loop)
         return;
     }
     double until = gl_time() + ROUNDS_TIME;
-    run_round(loop);
+    gl_ready_round(loop);
     for (int n = 1; n < ROUNDS && ring->len != 0 && !loop->stopping && loop->exc == NULL; n++) {
         gl_flush_deferred(loop);
         if (gl_time() >= until) {
             break;
         }
         gl_timers_due(loop);
-        run_round(loop);
+        gl_ready_round(loop);
     }
     if (ring->len == 0 && ring->cap > KEPT) {
         gl_ready_clear(loop);
     }
+}
+
+void
+gl_ready_prepend(gl_loop *loop, gl_ring before)
+{
+    gl_ring after = loop->ready;
+    loop->ready = before;
+    while (after.len != 0) {
+        PyObject *handle = pop(&after);
+        if (gl_ready_push(loop, handle) < 0) {
+            gl_loop_error(loop, "A callback could not be queued again", handle);
+        }
+        Py_DECREF(handle);
+    }
+    PyMem_Free(after.items);
 }
 
 void

@@ -283,6 +283,51 @@ gl_turn_close(gl_loop *loop)
     (void)uv_loop_close(&loop->uv);
 }
 
+/* A run that has ended before its first poll: the kernel is asked nevertheless, as asyncio does,
+ * and what it has is handled; but what the callbacks have queued is left for the next run. */
+static void
+poll_once(gl_loop *loop)
+{
+    gl_ring queued = loop->ready;
+    loop->ready = (gl_ring){0};
+    (void)uv_run(&loop->uv, UV_RUN_NOWAIT); /* forgets uv_stop() and does no more */
+    (void)uv_run(&loop->uv, UV_RUN_NOWAIT);
+    gl_ready_prepend(loop, queued);
+}
+
+/* What is ready before the run goes before what its first poll finds, as with asyncio: streams and
+ * datagrams call their protocols from the poll itself. So the first turn begins here. */
+static void
+begin_turn(gl_loop *loop)
+{
+    gl_timers_due(loop);
+    if (loop->ready.len != 0) {
+        gl_stats_turn(&loop->stats, uv_now(&loop->uv));
+        gl_ready_round(loop);
+        gl_flush_deferred(loop);
+        gl_uncork(loop);
+    }
+}
+
+static void
+run_turns(gl_loop *loop)
+{
+    if (loop->stopping) {
+        /* stop() before run_forever() asks for exactly one turn that does not wait. */
+        (void)uv_run(&loop->uv, UV_RUN_NOWAIT);
+        return;
+    }
+    begin_turn(loop);
+    if (loop->exc != NULL) {
+        uv_stop(&loop->uv);
+        (void)uv_run(&loop->uv, UV_RUN_NOWAIT); /* forgets uv_stop() and does no more */
+    } else if (loop->stopping) {
+        poll_once(loop);
+    } else {
+        (void)uv_run(&loop->uv, UV_RUN_DEFAULT);
+    }
+}
+
 int
 gl_run(gl_loop *loop)
 {
@@ -301,8 +346,7 @@ gl_run(gl_loop *loop)
     loop->thread = PyThread_get_thread_ident();
     loop->watch.since = 0;
     gl_stats_start(&loop->stats, &loop->uv);
-    /* stop() before run_forever() asks for exactly one turn that does not wait. */
-    (void)uv_run(&loop->uv, loop->stopping ? UV_RUN_NOWAIT : UV_RUN_DEFAULT);
+    run_turns(loop);
     gl_attach(loop);
     if (loop->timed) {
         gl_watch_over(loop, NULL);

@@ -168,7 +168,7 @@ class Stream(stream_probe.Stream):
             loop.stop()
 stream = Stream()
 stream.open(loop, ours.detach())
-loop.call_soon(lambda: (mark(), theirs.send(b"x")))
+loop.call_later(0.01, lambda: (mark(), theirs.send(b"x")))  # the first poll tells much
 loop.run_forever()
 print("1")
 """

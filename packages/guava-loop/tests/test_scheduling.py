@@ -93,6 +93,44 @@ def test_stop_ends_the_round_and_not_those_that_follow(any_loop):
     assert seen == [1]
 
 
+def test_what_was_queued_before_a_run_goes_before_what_its_poll_finds(any_loop):
+    seen = []
+
+    class Protocol(asyncio.Protocol):
+        def data_received(self, data):
+            seen.append(data)
+
+    left, right = socket.socketpair()
+    transport, _ = any_loop.run_until_complete(any_loop.create_connection(Protocol, sock=left))
+    with right:
+        for end in (any_loop.stop, lambda: any_loop.call_later(0.01, any_loop.stop)):
+            seen.clear()
+            right.send(b"x")
+            any_loop.call_soon(seen.append, "queued")
+            any_loop.call_soon(lambda: any_loop.call_soon(seen.append, "later"))
+            any_loop.call_soon(end)
+            any_loop.run_forever()
+            assert seen[:2] == ["queued", b"x"]
+            turn(any_loop)
+            assert seen[2:] == ["later"]
+        transport.close()
+        turn(any_loop)
+
+
+def test_a_run_that_ends_at_once_asks_the_kernel_nevertheless(any_loop):
+    """Programs that go round by themselves, with a stop() in each turn."""
+    left, right = socket.socketpair()
+    seen = []
+    with left, right:
+        any_loop.add_reader(left, lambda: seen.append(left.recv(10)))
+        right.send(b"x")
+        for _ in range(3):
+            any_loop.call_soon(any_loop.stop)
+            any_loop.run_forever()
+        any_loop.remove_reader(left)
+    assert seen == [b"x"]
+
+
 def test_the_ring_grows_around_its_end(any_loop):
     """Fill and empty it in uneven steps, so that head and tail wrap at every size."""
     seen, expected, number = [], [], 0

@@ -3,10 +3,10 @@
     python benchmarks/soak_loop.py [--seconds N] [--rounds N] [--clients N] [--seed N]
 
 Clients and echo servers on one loop: TCP, unix sockets, TLS, TLS begun within a connection,
-datagrams, pipes, bare sockets and, where there is `cat`, subprocesses. Each session says how it and
-its server end it: in order, by closing while bytes are under way, by abort, reset, exception or
-cancellation. What comes back must be what was sent, up to where the session broke; every protocol
-must be told of its end once. After each round everything is closed, and counted: descriptors must
+datagrams, pipes, bare sockets and, where there is `cat`, subprocesses. Each session says how it
+and its server end it: in order, by closing while bytes are under way, by abort, reset, exception
+or cancellation. What comes back must be what was sent, up to where the session broke; every
+protocol must be told of its end once. After each round everything is closed, and counted: descriptors must
 be as many as before, and memory must not grow in every round.
 
 Exit code 1 on any fault. The tests run it for a few seconds.
@@ -17,6 +17,7 @@ import asyncio
 import collections
 import contextlib
 import gc
+import itertools
 import os
 import random
 import shutil
@@ -349,7 +350,7 @@ async def datagram_session(soak: Soak, address: Any) -> None:
         try:
             if await asyncio.wait_for(told.got.get(), 2) != data:
                 soak.fault("another datagram came back")
-        except asyncio.TimeoutError:
+        except TimeoutError:
             soak.counts["datagrams dropped"] += 1
             break
         soak.counts["datagrams"] += 1
@@ -366,9 +367,13 @@ async def pipe_session(soak: Soak) -> None:
     start = soak.chance.randrange(len(BLOB) - size)
     reading, writing = os.pipe()
     source, client = await loop.connect_read_pipe(
-        lambda: Client(soak, start, size), open(reading, "rb", 0)
+        lambda: Client(soak, start, size),
+        open(reading, "rb", 0),  # noqa: SIM115 (the transport closes it)
     )
-    target, sender = await loop.connect_write_pipe(lambda: Told(soak), open(writing, "wb", 0))
+    target, sender = await loop.connect_write_pipe(
+        lambda: Told(soak),
+        open(writing, "wb", 0),  # noqa: SIM115
+    )
     breaks = soak.chance.choices(("", "read", "write"), (8, 1, 1))[0]
     target.write(BLOB[start : start + size])
     if breaks:
@@ -512,7 +517,7 @@ async def one_round(
             soak.counts[kind] += 1
             try:
                 await asyncio.wait_for(kinds[kind][1](), PATIENCE)
-            except asyncio.TimeoutError:
+            except TimeoutError:
                 soak.fault(f"a session stuck: {kind}")
                 return
             except OSError as error:
@@ -552,7 +557,7 @@ def grown(soak: Soak, rounds: list[dict[str, int]]) -> None:
         limits["memory"] = ROOM
     for what, room in limits.items():
         sizes = [found[what] for found in rounds[1:]]
-        steps = [after - before for before, after in zip(sizes, sizes[1:], strict=False)]
+        steps = [after - before for before, after in itertools.pairwise(sizes)]
         if len(steps) >= 3 and min(steps) > room:
             soak.fault(f"{what} grew in every round: {sizes}")
 

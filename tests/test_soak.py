@@ -1,4 +1,4 @@
-"""benchmarks/soak_loop.py for a few seconds; `python benchmarks/soak_loop.py` goes on for minutes."""
+"""benchmarks/soak_loop.py for a few seconds; by itself it goes on for minutes."""
 
 import re
 import subprocess

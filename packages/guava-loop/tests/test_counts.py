@@ -588,7 +588,8 @@ def client():
             with socket.create_connection(address) as sock:
                 talk(sock, 1)
                 if i % 3 == 0:
-                    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\\1\\0\\0\\0\\0\\0\\0\\0")
+                    linger = (1).to_bytes(8, "little")
+                    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
         loop.call_soon_threadsafe(count)
     loop.call_soon_threadsafe(loop.stop)
 serve(Asking)

@@ -12,9 +12,10 @@
 /* Receives in one turn of the loop, so that a fast sender does not starve the others. */
 #define READS_PER_TURN 16
 
-/* From this size on a message is received without a copy. */
+/* From this size on a message is received without a copy, until so many have been small. */
 #define LARGE ((size_t)16 * 1024)
 #define LARGEST ((size_t)256 * 1024) /* asyncio's max_size */
+#define PATIENCE 16
 
 enum { DONE, MORE };
 
@@ -84,11 +85,20 @@ no_bytes(gl_transport *self, guava_stream *s, ssize_t n, bool failed)
     return DONE;
 }
 
-static size_t
-room_for(size_t came)
+/* How large the next bytes object is to be made, after n of `cap` bytes came. */
+static void
+learn(gl_transport *self, size_t n, size_t cap)
 {
-    size_t room = (came + came / 4 + 4095) & ~(size_t)4095;
-    return room < LARGEST ? room : LARGEST;
+    if (n == cap) {
+        self->room = cap * 2 < LARGEST ? cap * 2 : LARGEST;
+    } else if (self->room == 0) {
+        self->room = n >= LARGE ? GL_READ_BUFFER : 0;
+    } else if (n >= self->room / 8) {
+        self->small = 0;
+    } else if (++self->small == PATIENCE) {
+        self->small = 0;
+        self->room = 0;
+    }
 }
 
 static int
@@ -97,8 +107,8 @@ receive_bytes(gl_transport *self, guava_stream *s, bool failed)
     PyObject *data = NULL;
     char *place = self->loop->read_buffer;
     size_t room = GL_READ_BUFFER;
-    if (self->came >= LARGE) {
-        room = room_for(self->came);
+    if (self->room != 0) {
+        room = self->room;
         data = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)room);
         if (data == NULL) {
             gl_transport_fatal(self, "Fatal read error on socket transport");
@@ -113,7 +123,7 @@ receive_bytes(gl_transport *self, guava_stream *s, bool failed)
         errno = error;
         return no_bytes(self, s, n, failed);
     }
-    self->came = (size_t)n;
+    learn(self, (size_t)n, room);
     if (data == NULL) {
         data = PyBytes_FromStringAndSize(place, (Py_ssize_t)n);
     } else if ((size_t)n < room) {

@@ -310,7 +310,6 @@ transport_set_protocol(gl_transport *self, PyObject *protocol)
     if (take_protocol(self, protocol) < 0) {
         return NULL;
     }
-    self->came = 0;
     Py_RETURN_NONE;
 }
 

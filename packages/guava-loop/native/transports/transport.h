@@ -21,7 +21,8 @@ typedef struct gl_transport {
     struct gl_file *file; /* a sendfile() under way, or NULL */
     gl_endpoint end;
     gl_flow flow;
-    size_t came; /* bytes of the last data_received() */
+    size_t room;    /* to receive into a bytes object of this size; 0: the loop's buffer */
+    unsigned small; /* messages in succession that were small for it */
     unsigned
         conn_lost; /* asyncio's _conn_lost: connection_lost() is scheduled; writes since then */
     bool buffered; /* the protocol is a BufferedProtocol */

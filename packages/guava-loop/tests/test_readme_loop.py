@@ -14,7 +14,14 @@ import pytest
 TEXT = (Path(__file__).parent.parent / "README.md").read_text().partition("\n## The C API")[0]
 PROGRAMS = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
 
-PRINTED = ["done\n", "one\ntwo\n", "Loop\n", "b'hello guava\\n'\n"]
+PRINTED = [
+    r"done\n",
+    r"one\ntwo\n",
+    r"Loop\n",
+    r"b'hello guava\\n'\n",
+    r"100 timers, 0 sockets, 99 % of turns below \d+ ms\n",
+    r"the culprit slow\n",
+]
 
 
 def test_there_is_something_to_run():
@@ -25,7 +32,8 @@ def test_there_is_something_to_run():
 def test_program(program: str, printed: str) -> None:
     command = [sys.executable, "-W", "error::ResourceWarning", "-c", program]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
-    assert (done.stdout, done.returncode) == (printed, 0), done.stderr
+    assert re.fullmatch(printed, done.stdout), done.stderr
+    assert done.returncode == 0
 
 
 APPLICATION = """

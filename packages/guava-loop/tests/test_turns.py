@@ -166,3 +166,21 @@ def test_a_loop_that_sleeps_is_woken_once(tmp_path):
     """
     calls("loop.call_soon(threading.Thread(target=wake).start)", tmp_path, set_up)
     assert wake_ups(tmp_path / "trace") == 2  # calls() runs it twice
+
+
+def test_a_loop_that_waits_is_not_woken(tmp_path):
+    """Not once in its sleep: by no clock, no watchdog, no signal descriptor."""
+    counted = calls("loop.call_later(0.4, loop.stop)", tmp_path)
+    assert counted["poll"] in (1, 2) and counted.total() == counted["poll"]
+
+
+def test_timing_makes_no_system_calls(tmp_path):
+    body = "repeat(lambda: None)"
+    assert_only_polls(calls(body, tmp_path, "loop.set_debug(True)"))
+    # But for the thread of loop.watch(), which starts with a run.
+    watched = calls(body, tmp_path, "loop.watch(60)")
+    assert watched["poll"] <= 250 and watched.total() - watched["poll"] < 20, watched
+
+
+def test_counting_makes_no_system_calls(tmp_path):
+    assert_only_polls(calls("repeat(loop.stats)", tmp_path))

@@ -219,7 +219,7 @@ def test_a_stream_of_the_c_api_is_told_by_its_stack(loop, reports, stream_probe)
     theirs.close()
     turn(loop)
     (blocked,) = reports
-    assert blocked.what == "a callback that has no name"
+    assert blocked.what == "data()"
     assert names(blocked.stack) == ["data", "wait"]
 
 

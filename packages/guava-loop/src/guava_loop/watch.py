@@ -38,7 +38,8 @@ class Blocked:
     """Something that kept the loop from everything else. `str()` of it is a message of many lines.
 
     Attributes:
-        what: the callback as asyncio describes it: a task, a handle, a transport.
+        what: the callback as asyncio describes it: a task, a handle, a transport and its protocol;
+            of other sockets, the function that was called.
         seconds: for how long, until now if it is not over.
         over: it is over; else it is still at it.
         waited: it was no callback: the loop had work, and another thread did not let go of the
@@ -97,9 +98,10 @@ def _task_of(what: Any) -> asyncio.Task[Any] | None:
     return owner if isinstance(owner, asyncio.Task) else None
 
 
-def _describe(what: Any) -> str:
+def _describe(what: Any, stack: traceback.StackSummary | None) -> str:
     if what is None:
-        return "a callback that has no name"
+        # A socket of an extension module: what Python it has called tells the most.
+        return f"{stack[0].name}()" if stack else "a callback that has no name"
     if hasattr(what, "_callback"):
         text: str = base_events._format_handle(what)  # type: ignore[attr-defined]
         return text
@@ -139,7 +141,7 @@ def _make(
     else:
         where = _waits_at(task)
     return Blocked(
-        what="another thread" if waited else _describe(what),
+        what="another thread" if waited else _describe(what, stack),
         seconds=seconds,
         over=over,
         waited=waited,

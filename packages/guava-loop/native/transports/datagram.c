@@ -53,7 +53,10 @@ gl_datagram_refused(gl_datagram *self)
 static PyObject *
 datagram_abort(gl_datagram *self, PyObject *Py_UNUSED(ignored))
 {
-    return force_close(self, NULL) < 0 ? NULL : Py_NewRef(Py_None);
+    if (gl_face_check_thread(self->wire.loop) < 0 || force_close(self, NULL) < 0) {
+        return NULL;
+    }
+    Py_RETURN_NONE;
 }
 
 static PyObject *
@@ -62,6 +65,9 @@ datagram_close(gl_datagram *self, PyObject *Py_UNUSED(ignored))
     gl_wire *wire = &self->wire;
     if (wire->closing) {
         Py_RETURN_NONE;
+    }
+    if (gl_face_check_thread(wire->loop) < 0) {
+        return NULL;
     }
     wire->closing = true;
     gl_wire_unwatch(wire, true);

@@ -172,6 +172,17 @@ gl_face_call_soon(gl_loop *loop, PyObject *callback, PyObject *arg, PyObject *co
     return result;
 }
 
+int
+gl_face_check_thread(gl_loop *loop)
+{
+    if (!loop->debug) {
+        return 0;
+    }
+    PyObject *result = PyObject_CallMethod((PyObject *)loop, "_check_thread", NULL);
+    Py_XDECREF(result);
+    return result != NULL ? 0 : -1;
+}
+
 void
 gl_face_resolve(gl_loop *loop, PyObject *future, PyObject *result)
 {

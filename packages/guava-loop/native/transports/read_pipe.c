@@ -153,7 +153,8 @@ read_pipe_resume_reading(read_pipe *self, PyObject *Py_UNUSED(ignored))
 static PyObject *
 read_pipe_close(read_pipe *self, PyObject *Py_UNUSED(ignored))
 {
-    if (!self->pipe.wire.closing && gl_pipe_lose(&self->pipe.wire, NULL) < 0) {
+    gl_wire *wire = &self->pipe.wire;
+    if (!wire->closing && (gl_face_check_thread(wire->loop) < 0 || gl_pipe_lose(wire, NULL) < 0)) {
         return NULL;
     }
     Py_RETURN_NONE;

@@ -396,6 +396,9 @@ static PyObject *
 tls_close(gl_tls *self, PyObject *Py_UNUSED(ignored))
 {
     if (!self->closed) {
+        if (gl_face_check_thread(self->loop) < 0) {
+            return NULL;
+        }
         self->closed = true;
         gl_tls_start_shutdown(self);
     }
@@ -418,6 +421,9 @@ tls_force_close(gl_tls *self, PyObject *exc)
 static PyObject *
 tls_abort(gl_tls *self, PyObject *Py_UNUSED(ignored))
 {
+    if (gl_face_check_thread(self->loop) < 0) {
+        return NULL;
+    }
     return tls_force_close(self, Py_None);
 }
 

@@ -356,6 +356,9 @@ transport_resume_reading(gl_transport *self, PyObject *Py_UNUSED(ignored))
 static PyObject *
 transport_close(gl_transport *self, PyObject *Py_UNUSED(ignored))
 {
+    if (gl_face_check_thread(self->loop) < 0) {
+        return NULL;
+    }
     gl_transport_close(self);
     Py_RETURN_NONE;
 }
@@ -363,6 +366,9 @@ transport_close(gl_transport *self, PyObject *Py_UNUSED(ignored))
 static PyObject *
 transport_abort(gl_transport *self, PyObject *Py_UNUSED(ignored))
 {
+    if (gl_face_check_thread(self->loop) < 0) {
+        return NULL;
+    }
     gl_transport_force_close(self, Py_None);
     Py_RETURN_NONE;
 }

@@ -345,7 +345,10 @@ write_pipe_can_write_eof(write_pipe *Py_UNUSED(self), PyObject *Py_UNUSED(ignore
 static PyObject *
 write_pipe_abort(write_pipe *self, PyObject *Py_UNUSED(ignored))
 {
-    return force_close(self, NULL) < 0 ? NULL : Py_NewRef(Py_None);
+    if (gl_face_check_thread(self->pipe.wire.loop) < 0 || force_close(self, NULL) < 0) {
+        return NULL;
+    }
+    Py_RETURN_NONE;
 }
 
 static PyObject *

@@ -339,6 +339,17 @@ gl_tls_eof(gl_tls *tls)
 }
 
 void
+gl_tls_let_go(gl_tls *tls)
+{
+    tls->handshaken = false;
+    PyDict_Clear(tls->extra);
+    Py_CLEAR(tls->sslobject);
+    Py_CLEAR(tls->engine);
+    Py_CLEAR(tls->incoming);
+    Py_CLEAR(tls->outgoing);
+}
+
+void
 gl_tls_lost(gl_tls *tls, PyObject *exc)
 {
     bool told = tls->state != GL_TLS_HANDSHAKE &&
@@ -365,4 +376,7 @@ gl_tls_lost(gl_tls *tls, PyObject *exc)
     }
     stop_timer(tls);
     Py_CLEAR(tls->between); /* the two keep each other no longer */
+    if (tls->done_with) {
+        gl_tls_let_go(tls);
+    }
 }

@@ -96,6 +96,7 @@ typedef struct gl_tls {
     bool filled;         /* the last read filled its buffer: OpenSSL may hold more of the record */
     bool reading;        /* do_read() is on the stack */
     bool writing_waits;  /* OpenSSL wants to hear from the peer before it encrypts more */
+    bool done_with;      /* close() was called once more: nothing will be asked about it */
     bool parting;        /* do_flush() has given the protocol all that it will get */
 } gl_tls;
 
@@ -190,6 +191,8 @@ void gl_tls_do_flush(gl_tls *tls);
 void gl_tls_do_shutdown(gl_tls *tls);
 /* The transport below has come to its end. Whether it shall stay open. */
 bool gl_tls_eof(gl_tls *tls);
+/* Lets go of the context and of all that OpenSSL has, once the connection is lost. */
+void gl_tls_let_go(gl_tls *tls);
 /* The transport below is gone, with an exception or None. */
 void gl_tls_lost(gl_tls *tls, PyObject *exc);
 /* asyncio's _abort(); exc: an exception, or None. */

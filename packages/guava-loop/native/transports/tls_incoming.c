@@ -234,7 +234,7 @@ gl_tls_data(gl_tls *tls, const char *bytes, size_t n)
 void
 gl_tls_control_reading(gl_tls *tls)
 {
-    if (!tls->app_paused && !tls->reading_paused) {
+    if (tls->lower == NULL || (!tls->app_paused && !tls->reading_paused)) {
         return; /* what is there is less than a record */
     }
     Py_ssize_t pending = gl_tls_pending(tls);

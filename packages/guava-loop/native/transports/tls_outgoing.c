@@ -136,15 +136,14 @@ release_bytes(void *bytes)
 void
 gl_tls_send(gl_tls *tls)
 {
+    if (!gl_tls_connected(tls)) {
+        return;
+    }
     PyObject *bytes = gl_tls_take(tls);
     if (bytes == NULL) {
         if (PyErr_Occurred()) {
             gl_tls_fatal(tls, "Fatal error on SSL protocol");
         }
-        return;
-    }
-    if (!gl_tls_connected(tls)) {
-        Py_DECREF(bytes);
         return;
     }
     guava_buf buf = {PyBytes_AS_STRING(bytes), (size_t)PyBytes_GET_SIZE(bytes)};

@@ -251,7 +251,7 @@ tls_resume_reading(gl_tls *self, PyObject *Py_UNUSED(ignored))
 static PyObject *
 tls_get_read_buffer_size(gl_tls *self, PyObject *Py_UNUSED(ignored))
 {
-    Py_ssize_t pending = gl_tls_pending(self);
+    Py_ssize_t pending = self->incoming != NULL ? gl_tls_pending(self) : 0;
     return pending >= 0 ? PyLong_FromSsize_t(pending) : NULL;
 }
 
@@ -401,6 +401,13 @@ tls_close(gl_tls *self, PyObject *Py_UNUSED(ignored))
         }
         self->closed = true;
         gl_tls_start_shutdown(self);
+    } else if (!self->done_with) {
+        /* asyncio's lets go of its layer here, contexts and all, which may be large and shared;
+         * protocols that keep their transport rely on it. */
+        self->done_with = true;
+        if (self->protocol == NULL) {
+            gl_tls_let_go(self);
+        }
     }
     Py_RETURN_NONE;
 }

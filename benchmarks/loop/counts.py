@@ -44,7 +44,7 @@ def drive(contender: Contender, row: Row, tool: list[str]) -> None:
         if done.returncode != 0:
             raise Failed(measure.last_line(0, done.stderr))
         return
-    with measure.serving(contender, row, "env", "PYTHONHASHSEED=0", *tool) as about:
+    with measure.serving(contender, row, "env", "PYTHONHASHSEED=0", *tool, quiet=True) as about:
         with socket.create_connection(("127.0.0.1", about["mark"]), TOOL_LIMIT) as mark:
             for number in FEW, FEW, MANY:  # the first one warms up, and is before the first mark
                 load = [*row.load, "--calm", "--patience", str(TOOL_LIMIT)]

@@ -95,10 +95,14 @@ def pinned(core: int) -> list[str]:
 
 
 @contextlib.contextmanager
-def serving(contender: Contender, row: Row, *tool: str) -> Iterator[dict[str, Any]]:
+def serving(
+    contender: Contender, row: Row, *tool: str, quiet: bool = False
+) -> Iterator[dict[str, Any]]:
     """Runs a row's server; gives what it tells of itself. Ends it whatever happens."""
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile() as log:
         options = ["--path", str(Path(folder, "socket"))]
+        if quiet:
+            options.append("--no-gc")
         if row.tls:
             options += ["--certificate", str(CERTIFICATE)]
         process = subprocess.Popen(

@@ -7,6 +7,7 @@ by a signal.
 
 import argparse
 import asyncio
+import gc
 import json
 import os
 import socket
@@ -203,6 +204,8 @@ APPS: dict[str, Callable[[socket.socket, Options], Awaitable[Any]]] = {
 
 
 async def main(options: Options) -> None:
+    if options.no_gc:
+        gc.disable()
     listener = listen(options)
     kept = await APPS[options.app](listener, options)
     mark = await asyncio.get_running_loop().create_server(Mark, "127.0.0.1", 0)
@@ -223,6 +226,7 @@ def arguments() -> Options:
     parser.add_argument("--wire", choices=["tcp", "unix", "udp"], default="tcp")
     parser.add_argument("--path", help="of a unix socket")
     parser.add_argument("--certificate", help="with its key, as PEM: TLS is spoken")
+    parser.add_argument("--no-gc", action="store_true", help="for counts")
     return parser.parse_args()
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
+import guava_loop
 import pytest
 from guava_loop.transports import StreamTransport
 from transport_parts import (
@@ -159,7 +160,9 @@ def test_what_cannot_be_written(run: Run, data: Any) -> None:
     assert run(main) == []
 
 
-def test_what_is_written_may_change_afterwards(run: Run) -> None:
+def test_what_is_written_may_change_afterwards() -> None:
+    """asyncio copies so until 3.11; later ones send what the array holds by then."""
+
     async def main() -> None:
         transport, _, peer = await connect()
         written = fill(transport)
@@ -174,7 +177,7 @@ def test_what_is_written_may_change_afterwards(run: Run) -> None:
         transport.close()
         peer.close()
 
-    assert run(main) == []
+    guava_loop.run(main())
 
 
 def test_many_lines(run: Run) -> None:

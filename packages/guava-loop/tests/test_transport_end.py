@@ -13,6 +13,7 @@ from typing import Any
 
 import guava_loop
 import pytest
+from guava_loop.transports import StreamTransport
 from transport_parts import (
     FAMILIES,
     LOOP_IDS,
@@ -260,9 +261,7 @@ def test_reset_while_writing(run: Run) -> None:
     assert run(main) == []
 
 
-def test_writing_to_what_was_reset(
-    run: Run, caplog: pytest.LogCaptureFixture, request: pytest.FixtureRequest
-) -> None:
+def test_writing_to_what_was_reset(run: Run, caplog: pytest.LogCaptureFixture) -> None:
     """Never raises; warns from the fifth write on."""
 
     async def main() -> None:
@@ -271,7 +270,8 @@ def test_writing_to_what_was_reset(
         await protocol.lost
         for _ in range(10):
             transport.write(b"x")
-        transport.writelines([b"x"])
+        if isinstance(transport, StreamTransport):  # asyncio's raises, from 3.12 on
+            transport.writelines([b"x"])
         assert transport.get_write_buffer_size() == 0
         transport.close()
         transport.abort()
@@ -279,8 +279,7 @@ def test_writing_to_what_was_reset(
 
     assert run(main) == []
     warned = [r for r in caplog.records if r.message == "socket.send() raised exception."]
-    # writelines() is not counted by 3.12 and 3.13.
-    assert len(warned) in (6, 7)
+    assert len(warned) in (6, 7)  # one write more, on ours
     assert all(r.levelname == "WARNING" and r.name == "asyncio" for r in warned)
 
 

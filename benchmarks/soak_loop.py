@@ -6,8 +6,8 @@ Clients and echo servers on one loop: TCP, unix sockets, TLS, TLS begun within a
 datagrams, pipes, bare sockets and, where there is `cat`, subprocesses. Each session says how it
 and its server end it: in order, by closing while bytes are under way, by abort, reset, exception
 or cancellation. What comes back must be what was sent, up to where the session broke; every
-protocol must be told of its end once. After each round everything is closed, and counted: descriptors must
-be as many as before, and memory must not grow in every round.
+protocol must be told of its end once. After each round everything is closed, and counted:
+descriptors must be as many as before, and memory must not grow in every round.
 
 Exit code 1 on any fault. The tests run it for a few seconds.
 """

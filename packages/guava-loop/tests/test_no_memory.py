@@ -5,6 +5,7 @@ Each is tried with the first, second, third... allocation failing, in a process 
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -262,6 +263,298 @@ def settle(coroutine):
     assert asyncio.current_task(loop) is None
     turn()
 """,
+    "a transport": """
+import asyncio
+def prepare():
+    return socket.socketpair()
+def operation(ours, theirs):
+    operation.made = loop._make_socket_transport(ours, asyncio.Protocol())
+    return 0
+def settle(ours, theirs):
+    if results[-1] == 0:
+        operation.made.abort()
+        operation.made = None
+    turn()
+    turn()
+    ours.close()
+    theirs.close()
+""",
+    "a transport's life": """
+import asyncio
+class Protocol(asyncio.Protocol):
+    ends = 0
+    def data_received(self, data):
+        pass
+    def connection_lost(self, exc):
+        Protocol.ends += 1
+def prepare():
+    ours, theirs = socket.socketpair()
+    transport = loop._make_socket_transport(ours, Protocol())
+    turn()
+    return transport, theirs
+def operation(transport, theirs):
+    theirs.send(b"x" * 1000)
+    return in_the_loop()
+operation.in_the_loop = True
+def settle(transport, theirs):
+    ends = Protocol.ends
+    transport.abort()
+    turn()
+    turn()
+    # Whether it ended before or just now: without memory for its end there is none.
+    assert Protocol.ends - ends in (0, 1)
+    theirs.close()
+""",
+    "a transport's write": """
+import asyncio
+big = b"x" * 1_000_000
+def prepare():
+    ours, theirs = socket.socketpair()
+    transport = loop._make_socket_transport(ours, asyncio.Protocol())
+    turn()
+    return transport, theirs
+def operation(transport, theirs):
+    transport.write(big)
+    transport.writelines([big, bytearray(big)])
+    return 0 if transport.get_write_buffer_size() > 2_000_000 else "MemoryError"
+def settle(transport, theirs):
+    transport.abort()
+    turn()
+    turn()
+    theirs.close()
+""",
+    "a transport's abort": """
+import asyncio
+def prepare():
+    ours, theirs = socket.socketpair()
+    transport = loop._make_socket_transport(ours, asyncio.Protocol())
+    turn()
+    return transport, ours, theirs
+def operation(transport, ours, theirs):
+    transport.abort()
+    return 0
+def settle(transport, ours, theirs):
+    turn()
+    turn()
+    del transport
+    ours.close()
+    theirs.close()
+""",
+    "a transport's information": """
+import asyncio
+def prepare():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        theirs = socket.create_connection(listener.getsockname())
+        ours = listener.accept()[0]
+    transport = loop._make_socket_transport(ours, asyncio.Protocol())
+    turn()
+    return transport, theirs
+def operation(transport, theirs):
+    for name in ("socket", "peername", "sockname", "nothing"):
+        transport.get_extra_info(name)
+    repr(transport)
+    return 0
+def settle(transport, theirs):
+    transport.abort()
+    turn()
+    turn()
+    theirs.close()
+""",
+    "a connection accepted": """
+import asyncio
+listener = socket.create_server(("127.0.0.1", 0))
+listener.setblocking(False)
+loop._serve(asyncio.Protocol, listener, None, None, 100, None, None)
+def prepare():
+    return socket.create_connection(listener.getsockname()),
+def operation(client):
+    return in_the_loop()
+operation.in_the_loop = True
+def settle(client):
+    client.close()
+    for _ in range(3):
+        turn()
+""",
+    "a datagram transport": """
+import asyncio
+def prepare():
+    sock = socket.socket(type=socket.SOCK_DGRAM)
+    sock.bind(("127.0.0.1", 0))
+    sock.setblocking(False)
+    return sock,
+def operation(sock):
+    operation.made = None
+    operation.made = loop._make_datagram_transport(sock, asyncio.DatagramProtocol())
+    return 0
+def settle(sock):
+    if operation.made is not None:
+        operation.made.abort()
+        operation.made = None
+    turn()
+    turn()
+    sock.close()
+""",
+    "datagrams": """
+import asyncio
+def prepare():
+    sock = socket.socket(type=socket.SOCK_DGRAM)
+    sock.bind(("127.0.0.1", 0))
+    sock.setblocking(False)
+    transport = loop._make_datagram_transport(sock, asyncio.DatagramProtocol())
+    turn()
+    return transport, sock.getsockname()
+def operation(transport, name):
+    transport.sendto(b"x", name)
+    return 0
+def settle(transport, name):
+    turn()
+    transport.abort()
+    turn()
+    turn()
+""",
+    "a datagram received": """
+import asyncio
+def prepare():
+    sock = socket.socket(type=socket.SOCK_DGRAM)
+    sock.bind(("127.0.0.1", 0))
+    sock.setblocking(False)
+    transport = loop._make_datagram_transport(sock, asyncio.DatagramProtocol())
+    turn()
+    transport.sendto(b"x", sock.getsockname())
+    return transport,
+def operation(transport):
+    return in_the_loop()
+operation.in_the_loop = True
+def settle(transport):
+    transport.abort()
+    turn()
+    turn()
+""",
+    "a pipe that is read": """
+import asyncio
+def prepare():
+    reading, writing = os.pipe()
+    os.set_blocking(reading, False)
+    return open(reading, "rb", 0), writing
+def operation(file, writing):
+    operation.made = None
+    operation.made = loop._make_read_pipe_transport(file, asyncio.Protocol())
+    return 0
+def settle(file, writing):
+    if operation.made is not None:
+        operation.made.close()
+        operation.made = None
+    turn()
+    turn()
+    file.close()
+    os.close(writing)
+""",
+    "a pipe that is written to": """
+import asyncio
+big = b"x" * 1_000_000
+def prepare():
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    transport = loop._make_write_pipe_transport(open(writing, "wb", 0), asyncio.BaseProtocol())
+    turn()
+    return transport, reading
+def operation(transport, reading):
+    transport.write(big)
+    return 0
+def settle(transport, reading):
+    transport.abort()
+    turn()
+    turn()
+    os.close(reading)
+""",
+    "sock_recv": """
+import asyncio
+def prepare():
+    left, right = socket.socketpair()
+    left.setblocking(False)
+    return left, right
+def operation(left, right):
+    operation.coroutine = None
+    coroutine = operation.coroutine = loop.sock_recv(left, 10)
+    coroutine.send(None)
+    return 0
+def settle(left, right):
+    coroutine, operation.coroutine = operation.coroutine, None
+    if coroutine is not None:
+        coroutine.close()
+    turn()
+    left.close()
+    right.close()
+""",
+    "TLS": """
+import asyncio, ssl, subprocess, tempfile
+folder = tempfile.TemporaryDirectory()
+certificate, key = folder.name + "/certificate", folder.name + "/key"
+subprocess.run(
+    ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
+     "-nodes", "-days", "2", "-subj", "/CN=localhost", "-keyout", key, "-out", certificate],
+    check=True, capture_output=True)
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+context.load_cert_chain(certificate, key)
+trusting = ssl.create_default_context(cafile=certificate)
+trusting.check_hostname = False
+class Protocol(asyncio.Protocol):
+    ends = 0
+    def connection_made(self, transport):
+        self.transport = transport
+        transport.write(b"x" * 100)
+    def connection_lost(self, exc):
+        Protocol.ends += 1
+def make(sock, context, server_side):
+    made.append(loop._make_ssl_transport(
+        sock, Protocol(), context, server_side=server_side,
+        **({} if server_side else {"server_hostname": "localhost"})))
+made = []
+def prepare():
+    made.clear()
+    ours, theirs = socket.socketpair()
+    ours.setblocking(False)
+    theirs.setblocking(False)
+    make(ours, context, True)
+    return ours, theirs
+def operation(ours, theirs):
+    make(theirs, trusting, False)
+    return in_the_loop()
+operation.in_the_loop = True
+def settle(ours, theirs):
+    for _ in range(10):
+        turn()
+    for transport in made:
+        transport.abort()
+    made.clear()
+    for _ in range(4):
+        turn()
+    ours.close()
+    theirs.close()
+""",
+    "a task": """
+import asyncio
+async def nothing():
+    pass
+def prepare():
+    return nothing(),
+def operation(coroutine):
+    operation.task = loop.create_task(coroutine)
+    return 0
+def settle(coroutine):
+    turn()
+    turn()
+    coroutine.close()
+""",
+    "a future": """
+def prepare():
+    return ()
+def operation():
+    loop.create_future()
+    return 0
+def settle():
+    pass
+""",
     "a new loop": """
 def prepare():
     return ()
@@ -277,13 +570,15 @@ def settle():
 
 # They run Python code of the standard library, and a debug interpreter asserts that a frame which
 # a MemoryError leaves has an empty stack (ceval.c, STACK_LEVEL() == 0), which it need not have.
-IN_FRAMES = {"step that suspends", "step whose task is looked at", "a new loop"}
+IN_FRAMES = {"TLS", "step that suspends", "step whose task is looked at", "a new loop"}
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_starved(c_modules: Path, name: str) -> None:
     if name in IN_FRAMES and hasattr(sys, "gettotalrefcount"):
         pytest.skip("a debug Python cannot run out of memory inside its own frames")
+    if name == "TLS" and shutil.which("openssl") is None:
+        pytest.skip("openssl is not installed, which makes the certificate")
     code = PREAMBLE + CASES[name] + "\nstarve(prepare, operation, settle)\nfinish()\n"
     done = subprocess.run(
         [sys.executable, "-X", "faulthandler", "-c", code],

@@ -46,7 +46,9 @@ gl_core_ensure_fd_no_transport(gl_loop *loop, PyObject *object)
 {
     int fd = PyObject_AsFileDescriptor(object);
     if (fd < 0) {
-        if (!PyErr_ExceptionMatches(PyExc_Exception)) {
+        if (!PyErr_ExceptionMatches(PyExc_AttributeError) &&
+            !PyErr_ExceptionMatches(PyExc_TypeError) &&
+            !PyErr_ExceptionMatches(PyExc_ValueError)) {
             return NULL;
         }
         PyErr_Clear();

@@ -19,8 +19,8 @@ PRINTED = [
     r"one\ntwo\n",
     r"Loop\n",
     r"b'hello guava\\n'\n",
-    r"100 timers, 0 sockets, 99 % of turns below \d+ ms\n",
-    r"the culprit slow\n",
+    r"100 timers fired, 0 sockets are open\n99 % of turns took less than \d+ ms\n",
+    r"the culprit was at slow\n",
 ]
 
 

@@ -608,3 +608,64 @@ def test_the_descriptor_is_the_transports(run: Run) -> None:
         peer.close()
 
     assert run(main) == []
+
+
+def test_from_raw_sockets_to_a_transport(run: Run) -> None:
+    """What watched the descriptor before is out of the way."""
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        ours, peer = socket.socketpair()
+        ours.setblocking(False)
+        loop.call_later(0.005, peer.send, b"raw")
+        assert await loop.sock_recv(ours, 3) == b"raw"
+        transport, protocol = await loop.connect_accepted_socket(Keeper, ours)
+        peer.send(b"x")
+        await until(lambda: protocol.got == b"x")
+        transport.close()
+        await protocol.lost
+        peer.close()
+
+    assert run(main) == []
+
+
+def test_a_socket_that_connects_first(run: Run) -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            sock = socket.socket()
+            sock.setblocking(False)
+            await loop.sock_connect(sock, listener.getsockname())
+            peer, _ = listener.accept()
+        transport, protocol = await loop.create_connection(Keeper, sock=sock)
+        assert transport.get_extra_info("socket")._sock is sock
+        transport.write(b"x")
+        assert await received(peer, 1) == b"x"
+        transport.close()
+        await protocol.lost
+        assert sock.fileno() == -1
+        peer.close()
+
+    assert run(main) == []
+
+
+@pytest.mark.parametrize("what", ["write", "writelines"])
+def test_a_thread_that_writes(run: Run, what: str) -> None:
+    """It may not; but what it writes does not wait for the loop to wake."""
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        transport, _, peer = await connect()
+        argument: Any = b"x" if what == "write" else [b"x"]
+
+        def work() -> bytes:
+            for _ in range(50):
+                getattr(transport, what)(argument)
+            return peer.recv(1, socket.MSG_PEEK)
+
+        assert await loop.run_in_executor(None, work) == b"x"
+        assert await received(peer, 50) == b"x" * 50
+        transport.close()
+        peer.close()
+
+    assert run(main) == []

@@ -145,6 +145,14 @@ gl_endpoint_socket(gl_endpoint *end, gl_face_state *face)
         if (args != NULL && kwargs != NULL) {
             end->socket = PyObject_Call(face->of.socket, args, kwargs);
         }
+        if (end->socket != NULL) {
+            /* The descriptor does not block; the object is to know it, and works even if not. */
+            PyObject *set = PyObject_CallMethod(end->socket, "setblocking", "O", Py_False);
+            if (set == NULL) {
+                PyErr_Clear();
+            }
+            Py_XDECREF(set);
+        }
         Py_XDECREF(kwargs);
         Py_XDECREF(args);
     }

@@ -141,8 +141,8 @@ PyObject *gl_face_call(PyObject *context, PyObject *object, PyObject *name, PyOb
 /* loop.call_soon(callback, arg, context=context): `arg` and `context` may be NULL. 0, or -1 with
  * an exception set. */
 int gl_face_call_soon(gl_loop *loop, PyObject *callback, PyObject *arg, PyObject *context);
-/* In debug mode, what asyncio says of a transport that is closed on another thread than its loop's.
- * 0, or -1 with RuntimeError set. */
+/* In debug mode, what asyncio says of a transport that is closed on another thread than its
+ * loop's. 0, or -1 with RuntimeError set. */
 int gl_face_check_thread(gl_loop *loop);
 /* Gives a future its result unless it is done; what fails is routed. `result` NULL: takes the
  * exception that is set. */

@@ -244,6 +244,7 @@ static PyMethodDef core_methods[] = {
     SOCK(sock_recvfrom_into, "sock, buf, nbytes=0"),
     SOCK(sock_sendall, "sock, data"),
     SOCK(sock_sendto, "sock, data, address"),
+    SOCK(sock_connect, "sock, address"),
 #undef SOCK
     {"time", (PyCFunction)core_time, METH_NOARGS,
      PyDoc_STR("time($self, /)\n--\n\nSeconds on time.monotonic()'s clock.")},

@@ -34,6 +34,7 @@ REPLACED = {
     "sock_recvfrom_into": "users",
     "sock_sendall": "users, the sendfile of sockets without one",
     "sock_sendto": "users",
+    "sock_connect": "users, create_connection()",
     "get_debug": "every future and task that is made",
     "_run_once": "run_forever, until _stopping is true after it",
     "_add_callback": "asyncio's selector events",

@@ -282,7 +282,8 @@ first_step(gl_sockop *self, PyObject **result)
     if ((self->loop->debug && check_blocking(self) < 0) || find_descriptor(self) < 0) {
         return PYGEN_ERROR;
     }
-    if (!self->kind->reading && PyObject_GetBuffer(self->data, &self->view, PyBUF_SIMPLE) < 0) {
+    if (!self->kind->reading && self->data != NULL &&
+        PyObject_GetBuffer(self->data, &self->view, PyBUF_SIMPLE) < 0) {
         return PYGEN_ERROR;
     }
     switch (self->kind->attempt(self, result)) {

@@ -53,7 +53,7 @@ gl_is_socket(const gl_loop *loop, PyObject *object)
 int gl_sockop_family(const gl_loop *loop, PyObject *socket);
 int gl_sockop_exec(PyObject *module, gl_state *state);
 
-/* ---- sock_receive.c, sock_send.c: methods of Core ---- */
+/* ---- sock_receive.c, sock_send.c, sock_connect.c: methods of Core ---- */
 #define GL_SOCK_METHOD(name)                                                                      \
     PyObject *gl_core_##name(gl_loop *loop, PyObject *const *args, Py_ssize_t nargs,              \
                              PyObject *kwnames)
@@ -63,5 +63,6 @@ GL_SOCK_METHOD(sock_recvfrom);
 GL_SOCK_METHOD(sock_recvfrom_into);
 GL_SOCK_METHOD(sock_sendall);
 GL_SOCK_METHOD(sock_sendto);
+GL_SOCK_METHOD(sock_connect);
 
 #endif

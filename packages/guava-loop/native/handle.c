@@ -52,10 +52,10 @@ init_handle(gl_handle *self, gl_loop *loop, PyObject *callback, PyObject *const 
     return 0;
 }
 
+/* What was allocated, if it was. */
 static gl_handle *
-alloc_handle(PyTypeObject *type)
+zero(gl_handle *self)
 {
-    gl_handle *self = PyObject_GC_New(gl_handle, type);
     if (self == NULL) {
         return NULL;
     }
@@ -74,7 +74,7 @@ gl_handle *
 gl_handle_new(gl_loop *loop, PyObject *callback, PyObject *const *args, Py_ssize_t nargs,
               PyObject *context)
 {
-    gl_handle *self = alloc_handle(loop->state->handle_type);
+    gl_handle *self = zero(gl_spare_take(loop->state));
     if (self != NULL && init_handle(self, loop, callback, args, nargs, context) < 0) {
         Py_CLEAR(self);
     }
@@ -88,10 +88,11 @@ gl_timer *
 gl_timer_new(gl_loop *loop, double when, PyObject *callback, PyObject *const *args,
              Py_ssize_t nargs, PyObject *context)
 {
-    gl_timer *self = (gl_timer *)alloc_handle(loop->state->timer_type);
+    gl_timer *self = PyObject_GC_New(gl_timer, loop->state->timer_type);
     if (self == NULL) {
         return NULL;
     }
+    (void)zero(&self->handle);
     self->when = when;
     self->index = -1;
     if (init_handle(&self->handle, loop, callback, args, nargs, context) < 0) {
@@ -131,13 +132,14 @@ static void
 handle_dealloc(gl_handle *self)
 {
     PyTypeObject *type = Py_TYPE(self);
+    gl_state *state = self->loop->state;
     PyObject_GC_UnTrack(self);
     if (self->weakrefs != NULL) {
         PyObject_ClearWeakRefs((PyObject *)self);
     }
     (void)handle_clear(self);
     Py_CLEAR(self->loop);
-    PyObject_GC_Del(self);
+    gl_spare_give(state, self);
     Py_DECREF(type);
 }
 

@@ -5,7 +5,7 @@
 
 #include "loop.h"
 
-typedef struct {
+typedef struct gl_handle {
     PyObject_HEAD gl_loop *loop;
     PyObject *callback; /* NULL once cancelled */
     PyObject *args;     /* of one argument: itself; else a tuple, or NULL for none; once cancelled
@@ -39,6 +39,13 @@ gl_is_handle(const gl_state *state, PyObject *object)
 {
     return Py_IS_TYPE(object, state->handle_type) || Py_IS_TYPE(object, state->timer_type);
 }
+
+/* ---- spare.c ---- */
+/* The memory of a handle, with all its own fields unset; NULL with MemoryError set. */
+gl_handle *gl_spare_take(gl_state *state);
+/* Takes back the memory of a handle or timer that has its fields cleared. */
+void gl_spare_give(gl_state *state, gl_handle *self);
+void gl_spares_clear(gl_state *state);
 
 /* ---- ready.c ---- */
 /* Appends a handle, native or asyncio's own, of which it takes a reference. 0, or -1 with

@@ -35,7 +35,9 @@ typedef struct gl_poller gl_poller;
 
 /* What belongs to the module: types and names. Reached from a loop as loop->state. */
 typedef struct {
-    unsigned forks; /* how many forks this process descends by */
+    unsigned forks;           /* how many forks this process descends by */
+    struct gl_handle *spares; /* spare.c: a list by their field `loop` */
+    unsigned nspares;
     PyTypeObject *core_type;
     PyTypeObject *handle_type;
     PyTypeObject *timer_type;

@@ -84,6 +84,7 @@ static int
 module_clear(PyObject *module)
 {
     gl_state *state = PyModule_GetState(module);
+    gl_spares_clear(state);
     gl_io_state_clear(state);
     gl_face_state_clear(state);
     Py_CLEAR(state->core_type);

@@ -295,8 +295,9 @@ void
 gl_tls_written(gl_tls *tls)
 {
     if (tls->state == GL_TLS_WRAPPED) {
+        bool now = tls->unsent || tls->loop->thread == 0; /* a loop that rests has no turns */
         if (tls->backlog >= AT_ONCE || gl_tls_write_size(tls) >= tls->flow.high ||
-            (tls->unsent && tls->corked == 0)) {
+            (now && tls->corked == 0)) {
             gl_tls_flush(tls);
         } else if (tls->corked == 0 && !tls->deferred) {
             if (gl_defer(tls->loop, flush_deferred, tls) == 0) {

@@ -106,13 +106,17 @@ class Loop(Core, asyncio.SelectorEventLoop):
         server: asyncio.Server | None = None,
         *args: Any,
     ) -> None:
-        """Accepts natively, but for TLS."""
-        if sslcontext is None:
-            self._serve(protocol_factory, sock, None, server, *(args or (100,)))
-        else:
-            super()._start_serving(  # type: ignore[misc]
-                protocol_factory, sock, sslcontext, server, *args
-            )
+        """Accepts natively: without a Task for each connection."""
+        if sslcontext is not None:
+            if self.get_debug():  # asyncio tells of failed handshakes then
+                super()._start_serving(  # type: ignore[misc]
+                    protocol_factory, sock, sslcontext, server, *args
+                )
+                return
+            from . import tls
+
+            protocol_factory = tls.server_factory(self, protocol_factory, sslcontext, *args[1:])
+        self._serve(protocol_factory, sock, None, server, *(args or (100,)))
 
     def _make_ssl_transport(
         self,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from asyncio import constants, sslproto
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from . import _core
@@ -102,6 +103,38 @@ def make_layer(
         )
         return python, python._app_transport
     return transport._ssl_protocol, transport
+
+
+def server_factory(
+    loop: Loop,
+    protocol_factory: Callable[[], asyncio.BaseProtocol],
+    sslcontext: ssl.SSLContext,
+    ssl_handshake_timeout: float | None = None,
+    ssl_shutdown_timeout: float | None = None,
+) -> Callable[[], asyncio.BaseProtocol]:
+    """What makes the protocol of the transport below, for each connection that a server accepts.
+
+    Args:
+        loop: the server's.
+        protocol_factory: makes the user's protocols.
+        sslcontext: the server's context.
+        ssl_handshake_timeout: in seconds; None: 60.
+        ssl_shutdown_timeout: in seconds; None: 30.
+    """
+
+    def make() -> asyncio.BaseProtocol:
+        below, _ = make_layer(
+            loop,
+            protocol_factory(),
+            sslcontext,
+            None,
+            server_side=True,
+            ssl_handshake_timeout=ssl_handshake_timeout,
+            ssl_shutdown_timeout=ssl_shutdown_timeout,
+        )
+        return below
+
+    return make
 
 
 def _move_buffered(protocol: asyncio.BaseProtocol, below: asyncio.Protocol) -> None:

@@ -514,3 +514,37 @@ def test_debug_mode_tells_of_the_handshake(loop, run, connected, newest, caplog)
         run(main())
     text = caplog.text
     assert "starts SSL handshake" in text and "SSL handshake took" in text
+
+
+def test_what_is_written_while_the_loop_rests(loop, contexts, Recorder):
+    """It is not put off until the loop runs again, which may be never."""
+    near, far = socket.socketpair()
+    near.setblocking(False)
+    far.settimeout(10)
+    client = contexts.client.wrap_bio(
+        incoming := ssl.MemoryBIO(), outgoing := ssl.MemoryBIO(), server_hostname="localhost"
+    )
+
+    async def main():
+        made = loop.connect_accepted_socket(Recorder, near, ssl=contexts.server)
+        task = asyncio.ensure_future(made)
+        while not task.done():
+            try:
+                client.do_handshake()
+            except ssl.SSLWantReadError:
+                pass
+            far.sendall(outgoing.read())
+            await asyncio.sleep(0.001)
+            try:
+                incoming.write(far.recv(65536, socket.MSG_DONTWAIT))
+            except BlockingIOError:
+                pass
+        return task.result()
+
+    transport, protocol = loop.run_until_complete(main())
+    transport.write(b"at once")
+    incoming.write(far.recv(65536))
+    assert client.read() == b"at once"
+    transport.abort()
+    far.close()
+    loop.run_until_complete(protocol.lost)

@@ -72,6 +72,8 @@
     X(sendto)                                                                                     \
     X(pipe)                                                                                       \
     X(_attach)                                                                                    \
+    X(_call_connection_lost)                                                                      \
+    X(_start)                                                                                     \
     X(_detach)                                                                                    \
     X(_transports)
 

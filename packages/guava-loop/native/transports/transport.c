@@ -2,6 +2,7 @@
  * breaks, and tells its protocol. guava_loop.transports has the Python class that users see. */
 #include "transport.h"
 
+#include <errno.h>
 #include <structmember.h>
 
 #include "../handle.h"
@@ -69,7 +70,8 @@ kill_stream(gl_transport *self)
 static int
 schedule_lost(gl_transport *self, PyObject *exc)
 {
-    PyObject *callback = PyObject_GetAttrString((PyObject *)self, "_call_connection_lost");
+    PyObject *callback =
+        PyObject_GetAttr((PyObject *)self, face_of(self)->name._call_connection_lost);
     int result = callback != NULL ? gl_face_call_soon(self->loop, callback, exc, NULL) : -1;
     Py_XDECREF(callback);
     return result;
@@ -181,7 +183,7 @@ static int
 schedule_start(gl_transport *self, PyObject *waiter)
 {
     PyObject *made = PyObject_GetAttr(self->protocol, face_of(self)->name.connection_made);
-    PyObject *start = PyObject_GetAttrString((PyObject *)self, "_start");
+    PyObject *start = PyObject_GetAttr((PyObject *)self, face_of(self)->name._start);
     int result = -1;
     if (made != NULL && start != NULL &&
         gl_face_call_soon(self->loop, made, (PyObject *)self, NULL) == 0) {
@@ -198,7 +200,7 @@ open_stream(gl_transport *self)
     guava_stream *s;
     int err = gl_stream_new(self->loop, self->end.fd, &s);
     if (err < 0) {
-        (void)gl_uv_error(err);
+        (void)(err == -ENOMEM ? PyErr_NoMemory() : gl_uv_error(err));
         return -1;
     }
     s->flags |= GL_BORROWED;

@@ -268,6 +268,7 @@ static PyMethodDef core_methods[] = {
     {"_watch", (PyCFunction)gl_core_watch, METH_VARARGS, NULL},
     {"_look", (PyCFunction)gl_core_look, METH_NOARGS, NULL},
     {"_look_at", (PyCFunction)gl_core_look_at, METH_NOARGS, NULL},
+    {"_look_frame", (PyCFunction)gl_core_look_frame, METH_NOARGS, NULL},
     {"_watch_wake", (PyCFunction)gl_core_watch_wake, METH_O, NULL},
     {"_close_streams", (PyCFunction)core_close_streams, METH_NOARGS, NULL},
     {"_close_native", (PyCFunction)core_close_native, METH_NOARGS, NULL},

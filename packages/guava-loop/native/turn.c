@@ -345,6 +345,7 @@ gl_run(gl_loop *loop)
     }
     loop->thread = PyThread_get_thread_ident();
     loop->watch.since = 0;
+    loop->watch.runner = PyThreadState_Get();
     gl_stats_start(&loop->stats, &loop->uv);
     run_turns(loop);
     gl_attach(loop);
@@ -354,6 +355,7 @@ gl_run(gl_loop *loop)
     }
     gl_stats_stop(&loop->stats, &loop->uv);
     loop->thread = 0;
+    loop->watch.runner = NULL;
     if (loop->exc != NULL) {
         PyObject *exc = loop->exc;
         loop->exc = NULL;

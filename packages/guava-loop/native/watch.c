@@ -318,6 +318,16 @@ gl_core_look_at(gl_loop *loop, PyObject *Py_UNUSED(ignored))
     return Py_NewRef(loop->running != NULL ? loop->running : Py_None);
 }
 
+/* _look_frame(): the frame that the loop's thread is in, or None. sys._current_frames() gives
+ * those of all threads, and ruins an interpreter that is not the main one (3.13.0). */
+PyObject *
+gl_core_look_frame(gl_loop *loop, PyObject *Py_UNUSED(ignored))
+{
+    PyThreadState *runner = loop->watch.runner;
+    PyObject *frame = runner != NULL ? (PyObject *)PyThreadState_GetFrame(runner) : NULL;
+    return frame != NULL ? frame : Py_NewRef(Py_None);
+}
+
 /* _watch_wake(wake): calls it once, when the loop has something to do; None takes that back. */
 PyObject *
 gl_core_watch_wake(gl_loop *loop, PyObject *wake)

@@ -31,7 +31,8 @@ typedef struct {
     bool coarse;     /* which clock is read */
     gl_late *late;
     size_t n_late, cap_late;
-    PyObject *wake; /* called once, when the loop has something to do; or NULL */
+    PyThreadState *runner; /* the thread that runs the loop; NULL while none does */
+    PyObject *wake;        /* called once, when the loop has something to do; or NULL */
 } gl_watch;
 
 /* loop->timed, from what it depends on: to be called when one of these has changed. */
@@ -60,6 +61,7 @@ void gl_watch_clear(gl_loop *loop);
 PyObject *gl_core_watch(gl_loop *loop, PyObject *args);
 PyObject *gl_core_look(gl_loop *loop, PyObject *ignored);
 PyObject *gl_core_look_at(gl_loop *loop, PyObject *ignored);
+PyObject *gl_core_look_frame(gl_loop *loop, PyObject *ignored);
 PyObject *gl_core_watch_wake(gl_loop *loop, PyObject *wake);
 
 #endif

@@ -385,12 +385,17 @@ def test_in_an_interpreter_of_its_own():
         import _interpreters as interpreters
         import guava_loop, asyncio, threading
         code = '''if True:
-            import asyncio, guava_loop
+            import asyncio, time, guava_loop
             async def main():
                 await asyncio.sleep(0.001)
                 return 6
             assert guava_loop.run(main()) == 6
             loop = guava_loop.new_event_loop()
+            loop.watch(0.001, dump_after=0.002, report=lambda blocked: None)
+            loop.call_soon(time.sleep, 0.01)
+            loop.call_soon(loop.stop)
+            loop.run_forever()
+            assert loop.stats().turns > 0
             loop.call_soon(print)
         '''
         for _ in range(3):

@@ -102,7 +102,7 @@ def test_what_is_overridden_takes_the_same_arguments(name):
 def test_nothing_else_is_replaced():
     public = {name for name in vars(Core) if not name.startswith("__")}
     ours_alone = {"_polled", "_serve", "_close_streams", "_close_native"}
-    ours_alone |= {"_stats", "_watch", "_look", "_look_at", "_watch_wake"}
+    ours_alone |= {"_stats", "_watch", "_look", "_look_at", "_look_frame", "_watch_wake"}
     assert public == set(REPLACED) | set(ATTRIBUTES) | ours_alone
     for name in ours_alone:
         assert not hasattr(asyncio.SelectorEventLoop, name)

@@ -488,6 +488,19 @@ def test_in_debug_mode_both_are_told(loop, reports, caplog):
     assert "Executing <Handle" in caplog.text
 
 
+def test_without_a_thread_to_be_had(loop, monkeypatch, caplog):
+    def refuse(self):
+        raise RuntimeError("can't start new thread")
+
+    seen = []
+    loop.watch(LIMIT, report=seen.append)
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    loop.call_soon(time.sleep, 2 * LIMIT)
+    turn(loop)
+    assert "sleep(" in seen[0].what and not seen[0].stack
+    assert "without stacks: can't start new thread" in caplog.text
+
+
 # ---- in programs of their own ------------------------------------------------------------------
 
 

@@ -7,7 +7,6 @@ import contextlib
 import os
 import signal
 import socket
-import threading
 from asyncio import constants
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -51,7 +50,6 @@ class Loop(Core, asyncio.SelectorEventLoop):
         _signal_handlers: dict[int, asyncio.Handle]
 
         _internal_fds: int
-        _thread_id: int | None
 
         def _check_closed(self) -> None: ...
         def _check_running(self) -> None: ...
@@ -79,7 +77,7 @@ class Loop(Core, asyncio.SelectorEventLoop):
         before = None
         try:
             if self._watched is not None:
-                self._watched._begin(self, threading.get_ident())
+                self._watched._begin(self)
             # Not on the main thread, or not in the main interpreter.
             with contextlib.suppress(ValueError):
                 before = self._wake_on_signals()
@@ -229,9 +227,8 @@ class Loop(Core, asyncio.SelectorEventLoop):
         if self._watched is not None and self._watched.active:
             raise RuntimeError("this event loop is watched already")
         self._watched = Watch(self, limit, dump_after, report, dump_held)
-        thread = self._thread_id
-        if thread is not None:
-            self._watched._begin(self, thread)
+        if self.is_running():
+            self._watched._begin(self)
         return self._watched
 
     def close(self) -> None:

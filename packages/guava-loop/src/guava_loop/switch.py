@@ -7,7 +7,6 @@ threads to stderr. All watched loops share it.
 
 from __future__ import annotations
 
-import faulthandler
 import logging
 import os
 
@@ -27,15 +26,18 @@ class Switch:
         self._users[user] = seconds
         if self._works and not self._forking:
             try:
+                import faulthandler
+
                 faulthandler.dump_traceback_later(min(self._users.values()))
-            except (AttributeError, OSError, RuntimeError, ValueError) as error:
-                self._works = False  # stderr is no file
+            except (AttributeError, ImportError, OSError, RuntimeError, ValueError) as error:
+                # stderr is no file, or this is not the main interpreter.
+                self._works = False
                 _logger.debug("No stacks of code that keeps the interpreter: %s", error)
 
     def leave(self, user: object) -> None:
         """Needs it no more, or not now."""
         if self._users.pop(user, None) is not None and not self._users:
-            faulthandler.cancel_dump_traceback_later()
+            self._cancel()
 
     # The child of a fork would wait for ever for faulthandler's thread, which it has not. In the
     # parent, each user sets it anew before long.
@@ -43,6 +45,12 @@ class Switch:
     def before_fork(self) -> None:
         self._forking = True
         if self._users:
+            self._cancel()
+
+    def _cancel(self) -> None:
+        if self._works:
+            import faulthandler
+
             faulthandler.cancel_dump_traceback_later()
 
     def after_fork(self) -> None:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import sys
 import threading
 import traceback
 import weakref
@@ -155,9 +154,9 @@ def _make(
 _RUN = asyncio.BaseEventLoop.run_forever.__code__
 
 
-def _stack_of(thread: int) -> traceback.StackSummary | None:
-    """What a thread does inside the innermost run_forever(); None if it does nothing there."""
-    frame: FrameType | None = sys._current_frames().get(thread)
+def _stack_of(loop: Loop) -> traceback.StackSummary | None:
+    """What the loop's thread does inside run_forever(); None if it does nothing there."""
+    frame: FrameType | None = loop._look_frame()
     frames: list[tuple[FrameType, int]] = []
     while frame is not None and frame.f_code is not _RUN:
         frames.append((frame, frame.f_lineno))
@@ -224,10 +223,19 @@ class Watch:
     # The loop calls these two around each run. A thread lives for one run: so a fork, which does
     # not take threads along, and the end of the interpreter find nothing to repair.
 
-    def _begin(self, loop: Loop, thread: int) -> None:
-        if not self._stopped:
-            self._thread = _Watcher(self, loop, thread)
-            self._thread.start()
+    def _begin(self, loop: Loop) -> None:
+        if self._stopped:
+            return
+        watcher = _Watcher(self, loop)
+        try:
+            # An interpreter beside the main one may allow no daemons, and waits for the others.
+            with contextlib.suppress(RuntimeError):
+                watcher.daemon = True
+            watcher.start()
+        except RuntimeError as error:  # no thread is to be had
+            logger.warning("What keeps the event loop is told of without stacks: %s", error)
+        else:
+            self._thread = watcher
 
     def _pause(self) -> None:
         thread, self._thread = self._thread, None
@@ -250,11 +258,10 @@ def _let_go(what: object) -> None:
 class _Watcher(threading.Thread):
     """Looks for how long what runs has run."""
 
-    def __init__(self, watch: Watch, loop: Loop, thread: int) -> None:
-        super().__init__(name="guava-loop-watch", daemon=True)
+    def __init__(self, watch: Watch, loop: Loop) -> None:
+        super().__init__(name="guava-loop-watch", daemon=False)
         self._watch = watch
         self._loop = loop
-        self._looked_at = thread
         self._over = False
         self._alarm = threading.Lock()  # is acquired to wait, and released to wake
         self._alarm.acquire()
@@ -308,7 +315,7 @@ class _Watcher(threading.Thread):
         return watch.limit
 
     def _stack(self, serial: int) -> traceback.StackSummary | None:
-        stack = _stack_of(self._looked_at)
+        stack = _stack_of(self._loop)
         looked = self._loop._look()
         return stack if looked is not None and looked[1] == serial else None
 

@@ -28,6 +28,13 @@ def arguments() -> argparse.Namespace:
         "--seconds", type=float, default=0.6, help="length of one measurement (default 0.6)"
     )
     parser.add_argument(
+        "--window",
+        type=float,
+        default=0.1,
+        help="of which parts of it the best is taken, in seconds (default 0.1); on a machine that "
+        "is never quiet, shorter ones find quiet moments",
+    )
+    parser.add_argument(
         "--patience",
         type=int,
         default=1,
@@ -59,7 +66,7 @@ def arguments() -> argparse.Namespace:
     if options.quick:
         options.rounds, options.seconds, options.patience = 1, 0.3, 0
     wanted = options.loops.split(",") if options.loops else keys
-    if set(wanted) - set(keys) or options.rounds < 1 or options.seconds <= 0:
+    if set(wanted) - set(keys) or options.rounds < 1 or min(options.seconds, options.window) <= 0:
         parser.error(f"--loops takes some of {', '.join(keys)}; the others at least 1")
     options.contenders = [one for one in CONTENDERS if one.key in wanted]
     options.chosen = [row for row in ROWS if chosen(row, options)]
@@ -99,12 +106,12 @@ def prepare(options: argparse.Namespace, results: Results) -> list[Contender]:
 
 def patient(contender: Contender, row: Row, options: argparse.Namespace) -> Sample:
     """A sample; further ones while others disturb it, and then the quietest."""
-    best = measure.sample(contender, row, options.seconds)
+    best = measure.sample(contender, row, options.seconds, options.window)
     for _ in range(options.patience):
         if best.foreign <= DISTURBED:
             break
         time.sleep(0.3)
-        other = measure.sample(contender, row, options.seconds)
+        other = measure.sample(contender, row, options.seconds, options.window)
         best = min(best, other, key=lambda one: one.foreign)
     return best
 

@@ -31,7 +31,6 @@ SERVER_CORE = 0
 CLIENT_CORE = 1
 START_LIMIT = 60.0  # seconds
 DISTURBED = 0.1  # of the two cores, taken by others
-WINDOW = 0.1  # seconds
 TICK = os.sysconf("SC_CLK_TCK")  # clock ticks a second
 
 
@@ -46,7 +45,7 @@ class Sample:
     rate: float
     """Of the best window: units a second; bytes, if it is memory."""
     cpu_us: float
-    """Of the best window: microseconds of CPU a unit."""
+    """Microseconds of CPU a unit, over all windows."""
     foreign: float
     """How much of the two cores others took meanwhile."""
 
@@ -177,23 +176,23 @@ def idle(about: dict[str, Any], connections: int) -> Iterator[None]:
         process.communicate()
 
 
-def sample(contender: Contender, row: Row, seconds: float) -> Sample:
+def sample(contender: Contender, row: Row, seconds: float, window: float) -> Sample:
     """Failed when it goes wrong."""
     busy, children, start = cores_busy(), waited(), time.monotonic()
     if row.function:
-        windows = run_inside(contender, row, seconds)
+        windows = run_inside(contender, row, seconds, window)
     elif row.memory:
         windows = [(1.0, run_memory(contender, row), 0.0)]
     else:
-        windows = run_load(contender, row, seconds)
+        windows = run_load(contender, row, seconds, window)
     elapsed = time.monotonic() - start
     others = (cores_busy() - busy) - (waited() - children)
-    windows = [(time, count * row.scale, cpu) for time, count, cpu in windows if count]
-    if not windows:
+    windows = [(time, count * row.scale, cpu) for time, count, cpu in windows]
+    if not any(count for _, count, _ in windows):
         raise Failed("nothing was done")
     return Sample(
         rate=max(count / time for time, count, _ in windows),
-        cpu_us=min(cpu / count for _, count, cpu in windows) * 1e6,
+        cpu_us=sum(cpu for *_, cpu in windows) / sum(count for _, count, _ in windows) * 1e6,
         foreign=max(0.0, others / elapsed / 2),
     )
 
@@ -201,8 +200,8 @@ def sample(contender: Contender, row: Row, seconds: float) -> Sample:
 Windows = list[tuple[float, float, float]]
 
 
-def run_inside(contender: Contender, row: Row, seconds: float) -> Windows:
-    options = ["--seconds", str(seconds), "--window", str(min(WINDOW, seconds))]
+def run_inside(contender: Contender, row: Row, seconds: float, window: float) -> Windows:
+    options = ["--seconds", str(seconds), "--window", str(min(window, seconds))]
     options += ["--peer-core", str(CLIENT_CORE)]
     try:
         done = subprocess.run(
@@ -222,9 +221,9 @@ def run_inside(contender: Contender, row: Row, seconds: float) -> Windows:
     return [(time, n, cpu) for time, n, cpu in json.loads(done.stdout)["windows"]]
 
 
-def run_load(contender: Contender, row: Row, seconds: float) -> Windows:
-    count = max(1, round(seconds / WINDOW))
-    options = ["--windows", str(count), "--window", f"{min(WINDOW, seconds):.3f}"]
+def run_load(contender: Contender, row: Row, seconds: float, window: float) -> Windows:
+    count = max(1, round(seconds / window))
+    options = ["--windows", str(count), "--window", f"{min(window, seconds):.3f}"]
     with serving(contender, row, *pinned(SERVER_CORE)) as about, idle(about, row.idle):
         settle(about["pid"])
         options += ["--pid", str(about["pid"])]

@@ -137,6 +137,31 @@ def test_the_largest_and_the_many(loop):
     loop.run_until_complete(main())
 
 
+SIZES = [1, 10_000, 10_000, 4096, 4095, 65_507, 9000, 65_000, 0, 5000, 0, 1, 20_000, 4096, 30_000]
+
+
+@pytest.mark.parametrize("family", [socket.AF_INET, socket.AF_UNIX])
+def test_sizes_that_change(loop, family: int, tmp_path: Path):
+    """Where the next one is received depends on the size of the last."""
+
+    async def main():
+        own = str(tmp_path / "own") if family == socket.AF_UNIX else ("127.0.0.1", 0)
+        server, there = await endpoint(local_addr=own, family=family)
+        sizes = SIZES if family == socket.AF_INET else [*SIZES, 66_000, 140_000, 66_000, 70_000]
+        with socket.socket(family, socket.SOCK_DGRAM) as plain:
+            plain.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
+            for size in sizes:
+                sent = os.urandom(size)
+                plain.sendto(sent, server.get_extra_info("sockname"))
+                await there.until(lambda: there.got)
+                data, _ = there.got.pop()
+                assert type(data) is bytes and data == sent
+                hash(data)
+        server.close()
+
+    loop.run_until_complete(main())
+
+
 def test_ipv6(loop):
     async def main():
         try:

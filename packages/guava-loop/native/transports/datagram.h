@@ -16,6 +16,7 @@ typedef struct {
     PyObject *address; /* all is sent there, and nowhere else; or NULL */
     gl_waiting *head, *tail;
     char *overflow; /* GL_DATAGRAM_OVERFLOW bytes, of sockets that need them, or NULL */
+    size_t came;    /* bytes of the last one received */
     int family;
     bool connected; /* the kernel knows the peer */
     bool many;      /* the last time, more than one had come */

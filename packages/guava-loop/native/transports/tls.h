@@ -110,7 +110,8 @@ typedef struct gl_tls_imports {
     PyObject *ssl_error, *want_read, *zero_return, *syscall_error, *certificate_error,
         *cancelled_error;
     PyObject *window_type, *window; /* see tls_engine.c */
-    PyObject *str_do_handshake, *str_unwrap, *str_pending;
+    PyObject *str_do_handshake, *str_unwrap, *str_pending, *str_wrap_bio, *str_sslobj;
+    PyObject *wrap_keywords; /* of wrap_bio() */
 } gl_tls_imports;
 
 /* ---- tls_engine.c ---- */

@@ -80,6 +80,9 @@ look_at(gl_tls_imports *imports, const char *base, size_t size, bool readonly)
     X(window_type)                                                                                \
     X(str_do_handshake)                                                                           \
     X(str_unwrap)                                                                                 \
+    X(str_wrap_bio)                                                                               \
+    X(str_sslobj)                                                                                 \
+    X(wrap_keywords)                                                                              \
     X(str_pending)
 
 int
@@ -155,6 +158,17 @@ intern(PyObject **slot, const char *text)
     return *slot != NULL ? 0 : -1;
 }
 
+static int
+name_keywords(PyObject **slot)
+{
+    PyObject *side = PyUnicode_InternFromString("server_side");
+    PyObject *name = PyUnicode_InternFromString("server_hostname");
+    *slot = side != NULL && name != NULL ? PyTuple_Pack(2, side, name) : NULL;
+    Py_XDECREF(side);
+    Py_XDECREF(name);
+    return *slot != NULL ? 0 : -1;
+}
+
 int
 gl_tls_import(gl_state *state)
 {
@@ -173,7 +187,8 @@ gl_tls_import(gl_state *state)
     }
     if (i->window == NULL || import_ssl(i) < 0 ||
         intern(&i->str_do_handshake, "do_handshake") < 0 || intern(&i->str_unwrap, "unwrap") < 0 ||
-        intern(&i->str_pending, "pending") < 0) {
+        intern(&i->str_pending, "pending") < 0 || intern(&i->str_wrap_bio, "wrap_bio") < 0 ||
+        intern(&i->str_sslobj, "_sslobj") < 0 || name_keywords(&i->wrap_keywords) < 0) {
         free_imports(i);
         return -1;
     }
@@ -231,39 +246,44 @@ inherits(gl_tls_imports *imports, PyObject *object, const char *name)
     return same;
 }
 
+/* As ssl.SSLObject does it, or in a way that only its own methods know. */
+static int
+is_plain(gl_tls_imports *imports, PyObject *object)
+{
+    static const char *const ours[] = {"read", "write", "pending", NULL};
+    if (Py_IS_TYPE(object, (PyTypeObject *)imports->ssl_object)) {
+        return 1;
+    }
+    int result = PyObject_IsInstance(object, imports->ssl_object);
+    for (int i = 0; result == 1 && ours[i] != NULL; i++) {
+        result = inherits(imports, object, ours[i]);
+    }
+    return result;
+}
+
 int
 gl_tls_wrap(gl_tls *tls, PyObject *sslcontext, PyObject *server_hostname)
 {
     gl_tls_imports *imports = tls->ssl;
     tls->incoming = PyObject_CallNoArgs(imports->memory_bio);
     tls->outgoing = tls->incoming != NULL ? PyObject_CallNoArgs(imports->memory_bio) : NULL;
-    PyObject *wrap = PyObject_GetAttrString(sslcontext, "wrap_bio");
-    PyObject *args = NULL, *kwargs = NULL;
-    int result = -1;
-    if (tls->outgoing != NULL && wrap != NULL) {
-        args = PyTuple_Pack(2, tls->incoming, tls->outgoing);
-        kwargs = Py_BuildValue("{sOsO}", "server_side", tls->server_side ? Py_True : Py_False,
-                               "server_hostname", server_hostname);
+    if (tls->outgoing == NULL) {
+        return -1;
     }
-    if (args != NULL && kwargs != NULL) {
-        tls->sslobject = PyObject_Call(wrap, args, kwargs);
+    PyObject *stack[5] = {sslcontext, tls->incoming, tls->outgoing,
+                          tls->server_side ? Py_True : Py_False, server_hostname};
+    tls->sslobject =
+        PyObject_VectorcallMethod(imports->str_wrap_bio, stack, 3, imports->wrap_keywords);
+    if (tls->sslobject == NULL) {
+        return -1;
     }
-    if (tls->sslobject != NULL) {
-        result = PyObject_IsInstance(tls->sslobject, imports->ssl_object);
-        static const char *const ours[] = {"read", "write", "pending", NULL};
-        for (int i = 0; result == 1 && ours[i] != NULL; i++) {
-            result = inherits(imports, tls->sslobject, ours[i]);
-        }
+    int result = is_plain(imports, tls->sslobject);
+    if (result != 1) {
+        return result;
     }
-    if (result == 1) {
-        result = get(&tls->engine, tls->sslobject, "_sslobj") == 0
-                     ? Py_IS_TYPE(tls->engine, (PyTypeObject *)imports->engine_type)
-                     : -1;
-    }
-    Py_XDECREF(kwargs);
-    Py_XDECREF(args);
-    Py_XDECREF(wrap);
-    return result;
+    tls->engine = PyObject_GetAttr(tls->sslobject, imports->str_sslobj);
+    return tls->engine != NULL ? Py_IS_TYPE(tls->engine, (PyTypeObject *)imports->engine_type)
+                               : -1;
 }
 
 /* ---- bytes in and out ----------------------------------------------------------------------- */

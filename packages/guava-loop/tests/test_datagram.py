@@ -7,6 +7,7 @@ import gc
 import os
 import socket
 import sys
+import threading
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -835,6 +836,36 @@ def test_the_number_of_a_forgotten_one_is_used_again(loop):
         spare.close()
 
     loop.run_until_complete(main())
+
+
+def test_collected_on_another_thread(loop):
+    """While the loop sleeps, or does other things: a finalizer leaves the poll alone."""
+
+    async def main():
+        held, fds = [], set()
+        for _ in range(20):
+            transport, protocol = await endpoint(local_addr=("127.0.0.1", 0))
+            transport.pause_reading()
+            fds.add(transport.get_extra_info("socket").fileno())
+            del protocol.transport
+            held.append(transport)
+        del transport
+        thread = threading.Thread(target=lambda: [held.pop() for _ in range(20)] and gc.collect())
+        thread.start()
+        while thread.is_alive():
+            await asyncio.sleep(0.001)
+        assert held == []
+        again = [await pair() for _ in range(10)]
+        assert fds & {server.get_extra_info("socket").fileno() for server, *_ in again}
+        for server, there, client, _ in again:
+            client.sendto(b"x")
+            await there.until(lambda there=there: there.got)
+            server.close()
+            client.close()
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        loop.run_until_complete(main())
 
 
 def test_the_loop_is_closed_with_a_live_one(loop):

@@ -1,6 +1,6 @@
-/* poller.c: add_reader(), add_writer() and their removal, one uv_poll_t for a descriptor. Separate
- * from streams, which the loop owns: these descriptors are the user's, who may do anything to
- * them. Datagrams and pipes watch theirs here, too, by a C function in the place of a handle.
+/* poller.c: who waits for which descriptor, one uv_poll_t for each. Separate from streams, which the
+ * loop owns: these descriptors are the user's, who may do anything to them. Handles wait here
+ * (readers.c), and datagrams, pipes and the sock_ methods by a C function in the place of one.
  *
  * libuv aborts the process when epoll_ctl() fails on a watcher that it starts (a descriptor that
  * was closed after add_reader() and before the poll, say). So a change of interest waits until
@@ -388,13 +388,18 @@ gl_poller_rest(gl_loop *loop, int fd, bool reading)
     }
 }
 
-void
+bool
 gl_poller_forget(gl_loop *loop, int fd, bool reading)
 {
     gl_poller *self = find(loop, fd);
-    if (self != NULL) {
-        (void)drop(self, reading, false);
-    }
+    return self != NULL && drop(self, reading, false);
+}
+
+PyObject *
+gl_poller_interest(gl_loop *loop, int fd, bool reading)
+{
+    gl_poller *self = find(loop, fd);
+    return self == NULL ? NULL : reading ? self->reader : self->writer;
 }
 
 void
@@ -487,91 +492,4 @@ gl_pollers_after_fork(gl_loop *loop)
             loop->pollers[fd]->edge = false; /* libuv has told all of them anew, in its way */
         }
     }
-}
-
-static PyObject *
-add(gl_loop *loop, PyObject *const *args, Py_ssize_t nargs, bool reading)
-{
-    if (gl_check_closed(loop) < 0) {
-        return NULL;
-    }
-    if (nargs < 2) {
-        PyErr_SetString(PyExc_TypeError, "a file descriptor and a callback are needed");
-        return NULL;
-    }
-    int fd = PyObject_AsFileDescriptor(args[0]);
-    if (fd < 0) {
-        return NULL;
-    }
-    gl_handle *handle = gl_handle_new(loop, args[1], args + 2, nargs - 2, NULL);
-    if (handle == NULL) {
-        return NULL;
-    }
-    gl_poller *self = find_or_make(loop, fd);
-    if (self == NULL) {
-        Py_DECREF(handle);
-        return NULL;
-    }
-    set(self, reading, (PyObject *)handle, NULL);
-    return (PyObject *)handle;
-}
-
-PyObject *
-gl_core_add_reader(gl_loop *loop, PyObject *const *args, Py_ssize_t nargs)
-{
-    return add(loop, args, nargs, true);
-}
-
-PyObject *
-gl_core_add_writer(gl_loop *loop, PyObject *const *args, Py_ssize_t nargs)
-{
-    return add(loop, args, nargs, false);
-}
-
-static PyObject *
-remove_interest(gl_loop *loop, PyObject *fileobj, bool reading)
-{
-    if (loop->closed) {
-        Py_RETURN_FALSE;
-    }
-    int fd = PyObject_AsFileDescriptor(fileobj);
-    if (fd < 0) {
-        return NULL;
-    }
-    gl_poller *self = find(loop, fd);
-    return PyBool_FromLong(self != NULL && drop(self, reading, false));
-}
-
-PyObject *
-gl_core_remove_reader(gl_loop *loop, PyObject *fileobj)
-{
-    return remove_interest(loop, fileobj, true);
-}
-
-PyObject *
-gl_core_remove_writer(gl_loop *loop, PyObject *fileobj)
-{
-    return remove_interest(loop, fileobj, false);
-}
-
-/* {fd: (reader, writer)}, for the selector that asyncio looks into. */
-PyObject *
-gl_core_polled(gl_loop *loop, PyObject *Py_UNUSED(ignored))
-{
-    PyObject *map = PyDict_New();
-    for (size_t fd = 0; map != NULL && fd < loop->npollers; fd++) {
-        gl_poller *self = loop->pollers[fd];
-        if (self == NULL || (self->reader == NULL && self->writer == NULL)) {
-            continue;
-        }
-        PyObject *key = PyLong_FromSize_t(fd);
-        PyObject *pair = Py_BuildValue("(OO)", self->reader ? self->reader : Py_None,
-                                       self->writer ? self->writer : Py_None);
-        if (key == NULL || pair == NULL || PyDict_SetItem(map, key, pair) < 0) {
-            Py_CLEAR(map);
-        }
-        Py_XDECREF(key);
-        Py_XDECREF(pair);
-    }
-    return map;
 }

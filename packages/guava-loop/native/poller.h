@@ -4,23 +4,26 @@
 
 #include "loop.h"
 
-/* The methods of Core. */
+/* ---- readers.c: methods of Core ---- */
 PyObject *gl_core_add_reader(gl_loop *loop, PyObject *const *args, Py_ssize_t nargs);
 PyObject *gl_core_add_writer(gl_loop *loop, PyObject *const *args, Py_ssize_t nargs);
 PyObject *gl_core_remove_reader(gl_loop *loop, PyObject *fileobj);
 PyObject *gl_core_remove_writer(gl_loop *loop, PyObject *fileobj);
 PyObject *gl_core_polled(gl_loop *loop, PyObject *ignored);
 
+/* ---- poller.c ---- */
 /* For a face of asyncio: calls ready(object) when the descriptor is readable (or writable), or has
  * failed, until that is taken back; keeps a reference to the object meanwhile. It replaces an
- * interest of the same kind. 0, or -1 with an exception set. */
+ * interest of the same kind. With a handle `ready` is NULL. 0, or -1 with an exception set. */
 typedef void (*gl_ready_fn)(PyObject *object);
 int gl_poller_watch(gl_loop *loop, int fd, bool reading, PyObject *object, gl_ready_fn ready);
 /* Takes it back for a while: to come back before the next poll costs no system call. The
  * descriptor may only be closed after gl_poller_forget() or gl_poller_orphan(). */
 void gl_poller_rest(gl_loop *loop, int fd, bool reading);
-/* Takes it back for good. On the loop's thread. */
-void gl_poller_forget(gl_loop *loop, int fd, bool reading);
+/* Takes it back for good, if there is one. On the loop's thread. */
+bool gl_poller_forget(gl_loop *loop, int fd, bool reading);
+/* Who waits (borrowed), or NULL. */
+PyObject *gl_poller_interest(gl_loop *loop, int fd, bool reading);
 /* For finalizers, which run on any thread and must not touch libuv: who rested is gone. */
 void gl_poller_orphan(gl_loop *loop, int fd);
 

@@ -169,7 +169,7 @@ gl_wire_watch(gl_wire *self, bool reading, gl_ready_fn ready)
 void
 gl_wire_unwatch(gl_wire *self, bool reading)
 {
-    gl_poller_forget(self->loop, self->fd, reading);
+    (void)gl_poller_forget(self->loop, self->fd, reading); /* there may be none */
 }
 
 void

@@ -1,5 +1,5 @@
-/* poller.c: who waits for which descriptor, one uv_poll_t for each. Separate from streams, which the
- * loop owns: these descriptors are the user's, who may do anything to them. Handles wait here
+/* poller.c: who waits for which descriptor, one uv_poll_t for each. Separate from streams, which
+ * the loop owns: these descriptors are the user's, who may do anything to them. Handles wait here
  * (readers.c), and datagrams, pipes and the sock_ methods by a C function in the place of one.
  *
  * libuv aborts the process when epoll_ctl() fails on a watcher that it starts (a descriptor that

@@ -546,6 +546,10 @@ def test_without_a_file_for_faulthandler():
     assert errors == ""
 
 
+@pytest.mark.skipif(
+    "GUAVA_SANITIZED" in os.environ,
+    reason="the sanitizer's allocator keeps its locks in the child of a process with threads",
+)
 def test_a_fork_in_a_watched_loop():
     out, errors = run(
         """
@@ -586,6 +590,52 @@ def test_a_fork_in_a_watched_loop():
         """
     )
     assert out == "5\n" and "Traceback" not in errors  # newer Pythons warn of forks with threads
+
+
+def test_no_memory():
+    """Looking and telling, with each allocation failing in turn."""
+    pytest.importorskip("_testcapi", reason="this Python was built without its test modules")
+    out, _ = run(
+        """
+        import _testcapi, time, guava_loop
+        loop = guava_loop.new_event_loop()
+        loop.set_debug(False)
+        loop.set_exception_handler(lambda loop, context: None)
+        told = []
+        def tell(*unused):
+            told.append(1)
+        def late(start):
+            # Only a turn of the loop starves, and not asyncio's start of it.
+            loop.call_soon(_testcapi.set_nomemory, start, start + 1)
+            loop.call_soon(int)
+            loop.call_soon(_testcapi.remove_mem_hooks)
+            loop.call_soon(loop.stop)
+            loop.run_forever()
+        calls = [
+            loop._stats,
+            lambda: loop._watch(tell, 1.0),
+            lambda: loop._watch_wake(int),
+            loop._look, loop._look_at, loop._look_frame,
+        ]
+        failed = 0
+        for call in calls:
+            for start in range(1, 40):
+                _testcapi.set_nomemory(start, start + 1)
+                try:
+                    call()
+                except MemoryError:
+                    failed += 1
+                finally:
+                    _testcapi.remove_mem_hooks()
+        loop._watch(tell, 1e-9)
+        for start in range(1, 40):
+            late(start)
+        loop._watch(None, 0.0)
+        loop.close()
+        print(failed > 0, len(told) > 0)
+        """
+    )
+    assert out == "True True\n"
 
 
 @pytest.mark.parametrize("way", ["return", "sys.exit(0)", "daemon"])

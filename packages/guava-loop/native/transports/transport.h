@@ -1,5 +1,5 @@
 /* transport.h: asyncio's transport of a TCP or unix socket, in C over guava_stream. Shared by
- * transport.c (the type and its life), receive.c (reading), send.c and cork.c (writing),
+ * transport.c (the type), life.c, receive.c (reading), send.c and cork.c (writing),
  * send_file.c and accept.c (birth by a server); TLS lies on it.
  *
  * Who keeps whom: the loop keeps a transport (stream->owner) while it reads or has something to
@@ -32,7 +32,7 @@ typedef struct gl_transport {
     bool started;  /* connection_made() was called */
 } gl_transport;
 
-/* ---- transport.c ---- */
+/* ---- life.c ---- */
 /* A new transport of end->fd, of which it takes what is there, in any case. `waiter`, `extra` and
  * `server` may be NULL or None. NULL with an exception set: a bare descriptor is then closed, a
  * socket object is not. */
@@ -43,8 +43,21 @@ void gl_transport_fatal(gl_transport *self, const char *message);
 /* asyncio's _force_close(): drops what is queued, schedules connection_lost(exc). */
 void gl_transport_force_close(gl_transport *self, PyObject *exc);
 void gl_transport_close(gl_transport *self);
+/* The end of one that was not closed. Keeps the exception that is set. */
+void gl_transport_drop(gl_transport *self);
+/* Methods, by which what is scheduled comes. */
+PyObject *gl_transport_start(gl_transport *self, PyObject *waiter);
+PyObject *gl_transport_connection_lost(gl_transport *self, PyObject *exc);
+/* 0, or -1 with an exception set. */
+int gl_transport_take_protocol(gl_transport *self, PyObject *protocol);
 /* Sets whether the loop keeps the transport. The caller has a reference. */
 void gl_transport_keep(gl_transport *self);
+
+static inline gl_face_state *
+gl_transport_face(const gl_transport *self)
+{
+    return self->loop->state->face;
+}
 
 static inline bool
 gl_transport_reads(const gl_transport *self)

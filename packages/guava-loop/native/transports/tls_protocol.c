@@ -55,7 +55,11 @@ protocol_connection_made(gl_tls_protocol *self, PyObject *transport)
             return NULL;
         }
         gl_tls_attach(tls, (gl_transport *)transport);
-        gl_tls_start_handshake(tls);
+        if (tls->closed) {
+            gl_tls_abort(tls, Py_None); /* before it began; asyncio's would begin nevertheless */
+        } else {
+            gl_tls_start_handshake(tls);
+        }
     }
     Py_RETURN_NONE;
 }

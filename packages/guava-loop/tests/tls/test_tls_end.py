@@ -128,6 +128,31 @@ def test_abort(run, connected, contexts, side):
 
 
 @pytest.mark.parametrize("method", ["close", "abort"])
+def test_an_end_before_the_beginning(loop, run, newest, Recorder, method):
+    if not loop.ours:
+        pytest.skip("asyncio's handshake begins nevertheless")
+
+    async def main():
+        near, far = socket.socketpair()
+        near.setblocking(False)
+        far.setblocking(False)
+        waiter = loop.create_future()
+        protocol = Recorder()
+        transport = loop._make_ssl_transport(
+            near, protocol, newest.client, waiter, server_hostname="localhost"
+        )
+        getattr(transport, method)()
+        assert transport.is_closing()
+        with far:
+            assert await loop.sock_recv(far, 100) == b""
+        await waiter
+        assert protocol.calls == []
+        return weakref.ref(transport)
+
+    assert run(main())() is None
+
+
+@pytest.mark.parametrize("method", ["close", "abort"])
 @pytest.mark.parametrize("callback", ["connection_made", "data_received"])
 def test_an_end_in_a_callback(run, connected, newest, Recorder, method, callback):
     class Ending(Recorder):

@@ -92,7 +92,6 @@ on_prepare(uv_prepare_t *prepare)
 {
     gl_loop *loop = prepare->loop->data;
     gl_flush_deferred(loop);
-    gl_uncork(loop);
     if (loop->draining) {
         return;
     }
@@ -100,6 +99,7 @@ on_prepare(uv_prepare_t *prepare)
         gl_watch_over(loop, NULL);
         gl_watch_tell(loop);
     }
+    gl_uncork(loop);
     gl_pollers_flush(loop);
     gl_timers_arm(loop);
     uint64_t now = uv_now(&loop->uv);
@@ -356,6 +356,7 @@ gl_run(gl_loop *loop)
     gl_stats_stop(&loop->stats, &loop->uv);
     loop->thread = 0;
     loop->watch.runner = NULL;
+    gl_uncork(loop); /* of another thread, which let go of the interpreter late */
     if (loop->exc != NULL) {
         PyObject *exc = loop->exc;
         loop->exc = NULL;

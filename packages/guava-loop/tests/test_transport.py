@@ -669,3 +669,25 @@ def test_a_thread_that_writes(run: Run, what: str) -> None:
         peer.close()
 
     assert run(main) == []
+
+
+def test_a_callback_that_stops_the_loop_and_writes() -> None:
+    """What it wrote has left when run_forever() returns, and so has what is written then."""
+    loop = guava_loop.new_event_loop()
+    ours, peer = socket.socketpair()
+    transport, _ = loop.run_until_complete(loop.connect_accepted_socket(asyncio.Protocol, ours))
+
+    def last() -> None:
+        loop.stop()
+        transport.write(b"one")
+        transport.write(b"two")
+
+    loop.call_soon(last)
+    loop.run_forever()
+    assert peer.recv(100) == b"onetwo"
+    transport.write(b"three")
+    assert peer.recv(100) == b"three"
+    transport.close()
+    loop.run_until_complete(asyncio.sleep(0))
+    loop.close()
+    peer.close()

@@ -35,6 +35,7 @@ struct gl_poller {
     PyObject *reader, *writer;        /* handles, or what the functions are called with; or NULL */
     gl_ready_fn on_reader, on_writer; /* NULL for handles */
     PyObject *guest;                  /* a weak reference to a socket, or NULL */
+    PyObject *fileobj;                /* what add_reader() was given, if no number, or NULL */
     int fd;
     int events;    /* that libuv polls for */
     int unwanted;  /* events of the guest in a row for which nobody waited */
@@ -158,13 +159,14 @@ destroy(gl_poller *self)
         }
     }
     loop->pollers[self->fd] = NULL;
-    PyObject *reader = self->reader, *writer = self->writer;
-    self->reader = self->writer = NULL;
+    PyObject *reader = self->reader, *writer = self->writer, *fileobj = self->fileobj;
+    self->reader = self->writer = self->fileobj = NULL;
     Py_CLEAR(self->guest);
     uv_close((uv_handle_t *)&self->poll, on_close);
     /* Last, since a destructor may do anything to the loop. */
     Py_XDECREF(reader);
     Py_XDECREF(writer);
+    Py_XDECREF(fileobj);
 }
 
 /* Lets go of who was interested: always last, since a destructor may do anything to the loop. */
@@ -347,6 +349,7 @@ gl_pollers_traverse(gl_loop *loop, visitproc visit, void *arg)
             Py_VISIT(loop->pollers[fd]->reader);
             Py_VISIT(loop->pollers[fd]->writer);
             Py_VISIT(loop->pollers[fd]->guest);
+            Py_VISIT(loop->pollers[fd]->fileobj);
         }
     }
     return 0;
@@ -492,4 +495,24 @@ gl_pollers_after_fork(gl_loop *loop)
             loop->pollers[fd]->edge = false; /* libuv has told all of them anew, in its way */
         }
     }
+}
+
+void
+gl_poller_name(gl_loop *loop, int fd, PyObject *fileobj)
+{
+    gl_poller *self = find(loop, fd);
+    if (self != NULL && self->fileobj == NULL) {
+        self->fileobj = Py_NewRef(fileobj);
+    }
+}
+
+int
+gl_poller_named(const gl_loop *loop, const PyObject *fileobj)
+{
+    for (size_t fd = 0; fd < loop->npollers; fd++) {
+        if (loop->pollers[fd] != NULL && loop->pollers[fd]->fileobj == fileobj) {
+            return (int)fd;
+        }
+    }
+    return -1;
 }

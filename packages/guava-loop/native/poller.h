@@ -24,6 +24,11 @@ void gl_poller_rest(gl_loop *loop, int fd, bool reading);
 bool gl_poller_forget(gl_loop *loop, int fd, bool reading);
 /* Who waits (borrowed), or NULL. */
 PyObject *gl_poller_interest(gl_loop *loop, int fd, bool reading);
+/* As a selector, keeps what add_reader() was given while the descriptor is watched; its owner may
+ * have closed it when he has it removed, and then it is found by its identity: the descriptor, or
+ * -1. */
+void gl_poller_name(gl_loop *loop, int fd, PyObject *fileobj);
+int gl_poller_named(const gl_loop *loop, const PyObject *fileobj);
 /* For finalizers, which run on any thread and must not touch libuv: who rested is gone. */
 void gl_poller_orphan(gl_loop *loop, int fd);
 

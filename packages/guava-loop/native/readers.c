@@ -25,6 +25,8 @@ add(gl_loop *loop, PyObject *const *args, Py_ssize_t nargs, bool reading)
     }
     if (gl_poller_watch(loop, fd, reading, (PyObject *)handle, NULL) < 0) {
         Py_CLEAR(handle);
+    } else if (!PyLong_Check(args[0])) {
+        gl_poller_name(loop, fd, args[0]);
     }
     return (PyObject *)handle;
 }
@@ -49,7 +51,11 @@ remove_interest(gl_loop *loop, PyObject *fileobj, bool reading)
     }
     int fd = PyObject_AsFileDescriptor(fileobj);
     if (fd < 0) {
-        return NULL;
+        fd = PyErr_ExceptionMatches(PyExc_ValueError) ? gl_poller_named(loop, fileobj) : -1;
+        if (fd < 0) {
+            return NULL;
+        }
+        PyErr_Clear();
     }
     return PyBool_FromLong(gl_poller_forget(loop, fd, reading));
 }

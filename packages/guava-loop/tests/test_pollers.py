@@ -1,12 +1,15 @@
 """add_reader() and add_writer(): what a loop owes to descriptors that are not its own."""
 
 import asyncio
+import gc
 import os
 import pty
 import socket
 import subprocess
 import sys
 import textwrap
+import warnings
+import weakref
 from collections.abc import Iterator
 
 import guava_loop
@@ -310,3 +313,37 @@ def test_closing_the_loop_forgets_them(pair):
     loop.add_writer(pair[1], print)
     loop.close()
     assert loop.remove_reader(pair[0]) is False
+
+
+@pytest.mark.parametrize("kind", ["reader", "writer"])
+def test_a_closed_file_object_is_taken_away_by_its_identity(any_loop, kind):
+    """anyio closes its sockets first."""
+    left, right = socket.socketpair()
+    left.setblocking(False)
+    remove = getattr(any_loop, f"remove_{kind}")
+    with right:
+        getattr(any_loop, f"add_{kind}")(left, print)
+        left.close()
+        assert remove(left) is True
+        with pytest.raises(ValueError):
+            remove(left)
+
+
+def test_a_file_object_lives_while_it_is_watched(any_loop):
+    left, right = socket.socketpair()
+    seen = any_loop.create_future()
+    with right:
+        fd = left.fileno()
+        left.setblocking(False)
+        any_loop.add_reader(left, lambda: seen.done() or seen.set_result(os.read(fd, 10)))
+        alive = weakref.ref(left)
+        del left
+        gc.collect()
+        assert alive() is not None
+        right.send(b"heard")
+        assert any_loop.run_until_complete(seen) == b"heard"
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ResourceWarning)  # nobody has closed it
+            any_loop.remove_reader(fd)
+            gc.collect()
+        assert alive() is None

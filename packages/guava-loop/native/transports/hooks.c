@@ -40,6 +40,20 @@ foreign_owner(gl_loop *loop, int fd)
     return found;
 }
 
+/* Whether the object has a fileno(), which is then that of a closed socket. Clears the exception
+ * that is set, and sets none. */
+static bool
+is_closed(PyObject *object)
+{
+    PyErr_Clear();
+    PyObject *number =
+        PyLong_Check(object) ? Py_NewRef(object) : PyObject_CallMethod(object, "fileno", NULL);
+    bool has = number != NULL && PyLong_Check(number);
+    Py_XDECREF(number);
+    PyErr_Clear();
+    return has;
+}
+
 /* Before add_reader() and its kin: a transport's descriptor is not theirs. */
 PyObject *
 gl_core_ensure_fd_no_transport(gl_loop *loop, PyObject *object)
@@ -51,7 +65,9 @@ gl_core_ensure_fd_no_transport(gl_loop *loop, PyObject *object)
             !PyErr_ExceptionMatches(PyExc_ValueError)) {
             return NULL;
         }
-        PyErr_Clear();
+        if (is_closed(object)) {
+            Py_RETURN_NONE; /* and is no transport's */
+        }
         return PyErr_Format(PyExc_ValueError, "Invalid file object: %R", object);
     }
     PyObject *transport = Py_XNewRef(gl_face_owner(loop, fd));

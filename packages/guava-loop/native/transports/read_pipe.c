@@ -5,8 +5,6 @@
 
 #include "transports/pipe.h"
 
-#define READS 4                   /* in one turn of the loop, and only while they fill the room */
-#define LARGE ((size_t)16 * 1024) /* from here on read without a copy */
 #define LARGEST ((size_t)256 * 1024) /* asyncio's max_size */
 
 typedef struct {
@@ -52,8 +50,8 @@ end_of_file(read_pipe *self)
     return status < 0 ? -1 : gl_wire_lose(wire, NULL);
 }
 
-/* Reads once: whether there may be more. */
-static bool
+/* Once in a turn: pieces that pile up make malloc() go to the kernel, there and back. */
+static void
 read_some(read_pipe *self)
 {
     gl_wire *wire = &self->pipe.wire;
@@ -74,12 +72,12 @@ read_some(read_pipe *self)
             (void)PyErr_SetFromErrno(PyExc_OSError);
             fatal(self, error);
         }
-        return false;
+        return;
     }
     PyObject *data = PyBytes_FromStringAndSize(place, n);
     if (data == NULL) {
         fatal(self, 0);
-        return false;
+        return;
     }
     if ((size_t)n == GL_PIPE_SIZE && gl_pipe_grow(&self->pipe)) {
         self->wide = PyMem_RawMalloc(LARGEST); /* without it, reads stay short */
@@ -93,8 +91,6 @@ read_some(read_pipe *self)
     Py_XDECREF(result);
     Py_DECREF(protocol);
     Py_DECREF(data);
-    return (size_t)n == LARGEST && !wire->closing && !wire->paused && wire->protocol != NULL &&
-           wire->loop->exc == NULL;
 }
 
 static void
@@ -107,8 +103,7 @@ read_ready(PyObject *object)
     }
     PyObject *context = Py_XNewRef(wire->read_context);
     if (gl_wire_enter(wire, context) == 0) {
-        for (int i = 0; i < READS && read_some(self); i++) {
-        }
+        read_some(self);
         gl_wire_leave(wire, context);
     }
     Py_XDECREF(context);

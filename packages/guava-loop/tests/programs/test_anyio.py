@@ -400,3 +400,25 @@ def test_files(run, tmp_path):
         assert await anyio.Path(tmp_path / "file").read_bytes() == BIG
 
     run(main)
+
+
+def test_unix_socket_closed_while_it_waits(run, tmp_path):
+    """anyio closes the socket first and takes it from add_reader() after that."""
+
+    async def main():
+        async with await anyio.create_unix_listener(tmp_path / "socket") as listener:
+            async with anyio.create_task_group() as group:
+                group.start_soon(listener.serve, echo)
+                stream = await anyio.connect_unix(tmp_path / "socket")
+                async with anyio.create_task_group() as inner:
+
+                    async def receive():
+                        with pytest.raises(anyio.ClosedResourceError):
+                            await stream.receive()
+
+                    inner.start_soon(receive)
+                    await anyio.wait_all_tasks_blocked()
+                    await stream.aclose()
+                group.cancel_scope.cancel()
+
+    run(main)

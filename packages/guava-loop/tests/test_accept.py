@@ -201,6 +201,7 @@ def test_no_descriptors_left(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_closed_by_its_own_factory(run: Run) -> None:
     async def main() -> None:
+        asyncio.get_running_loop().set_debug(False)  # where a refusal is told of
         kept: list[Keeper] = []
 
         def factory() -> Keeper:

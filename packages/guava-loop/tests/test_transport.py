@@ -56,6 +56,7 @@ def test_bytes_both_ways(run: Run, factory: Any, family: str, size: int) -> None
         sent = bytes(range(256)) * (size // 256 + 1)
         transport.write(sent)
         assert await received(peer, len(sent)) == sent
+        peer.setblocking(False)
         await asyncio.get_running_loop().sock_sendall(peer, sent)
         await until(lambda: len(protocol.got) == len(sent))
         assert protocol.got == sent
@@ -376,6 +377,7 @@ def test_paused_in_data_received(run: Run, factory: Any) -> None:
 
     async def main() -> None:
         transport, protocol, peer = await connect(Pausing)
+        peer.setblocking(False)
         await asyncio.get_running_loop().sock_sendall(peer, b"x" * 300_000)
         while len(protocol.got) < 300_000:
             before = len(protocol.calls)
@@ -390,7 +392,9 @@ def test_paused_in_data_received(run: Run, factory: Any) -> None:
     assert run(main) == []
 
 
-def test_paused_before_the_start(run: Run) -> None:
+def test_paused_before_the_start() -> None:
+    """asyncio reads nevertheless, until 3.11.3."""
+
     class Paused(Keeper):
         def connection_made(self, transport: Any) -> None:
             super().connection_made(transport)
@@ -406,7 +410,7 @@ def test_paused_before_the_start(run: Run) -> None:
         transport.close()
         peer.close()
 
-    assert run(main) == []
+    guava_loop.run(main())
 
 
 def test_set_protocol(run: Run) -> None:

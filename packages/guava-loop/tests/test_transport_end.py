@@ -111,6 +111,7 @@ def test_no_data_after_close(run: Run) -> None:
 
     async def main() -> None:
         _, protocol, peer = await connect(Closing)
+        peer.setblocking(False)
         with contextlib.suppress(ConnectionError):
             await asyncio.get_running_loop().sock_sendall(peer, b"x" * 500_000)
         await protocol.lost
@@ -482,7 +483,7 @@ def test_a_loop_that_is_closed_too_early(factory: Any, paused: bool) -> None:
         gc.collect()
         assert theirs.recv(10) in (b"", b"x")
         theirs.close()
-    assert calls == [] and len(found) == 1
+    assert calls == [] and found
 
 
 @pytest.mark.parametrize("factory", LOOPS, ids=LOOP_IDS)

@@ -6,6 +6,7 @@ import itertools
 import os
 import socket
 import struct
+import sys
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -270,7 +271,11 @@ def test_use_after_the_end(alike: Any, how: str) -> None:
         assert repr(transport)
         theirs.close()
 
-    assert [what[0] for what in alike(scenario)].count("lost") == 1
+    # asyncio's writelines() fails then since 3.12, and leaves its bytes in the buffer.
+    history = alike(scenario, calls_only=True)
+    assert [what[0] for what in history].count("lost") == 1
+    used = next(what for what in history if what[0] == "used")
+    assert {what for what in used[1:] if isinstance(what, str)} == {"OSError"}, used
 
 
 @pytest.mark.parametrize("data", [None, "text", 5, [b"x"], object(), 1.5, {}])
@@ -319,7 +324,9 @@ def test_views_of_other_shapes(alike: Any) -> None:
             transport.close()
             await play.settle()
 
-    assert alike(scenario)[-2] == ("sent", {ord("a")})
+    # Since 3.12 asyncio holds the memory of what waits, and sends what it is changed to.
+    history = alike(scenario, alone=sys.version_info >= (3, 12))
+    assert history[-2] == ("sent", {ord("a")})
 
 
 # ---- garbage, and loops that are closed ---------------------------------------------------------

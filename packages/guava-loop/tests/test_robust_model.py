@@ -91,7 +91,7 @@ class End:
                 getattr(transport, what)()
         except ZeroDivisionError:
             raise
-        except AttributeError:
+        except (AttributeError, TypeError):
             pass  # asyncio's, of a transport whose end has come meanwhile
         except Exception as error:
             self.note("refused", what, type(error).__name__)
@@ -168,7 +168,8 @@ def sequence(seed: int) -> list[Step]:
         what = chance.choices(list(weights), list(weights.values()))[0]
         arg: Any = None
         if what in ("write", "writelines"):
-            arg = chance.choice(BIG if big else SMALL)
+            # Nothing at all is what asyncio waits for room for, since 3.12.
+            arg = chance.choice(BIG if big else SMALL) or int(what == "writelines")
         elif what == "set_write_buffer_limits":
             arg = chance.choice((0, 1000, 100_000))
         elif what == "keep":

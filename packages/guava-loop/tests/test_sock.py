@@ -445,6 +445,7 @@ def test_a_transports_socket_is_refused(any_loop):
             transport.close()
         server.close()
         await server.wait_closed()
+        await asyncio.sleep(0.01)  # for the server's end to see it
 
     run(any_loop, main())
 

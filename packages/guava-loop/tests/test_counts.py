@@ -186,6 +186,7 @@ def test_system_calls_of_a_message_by_sock_methods(
     code = f"""
 import asyncio
 listener.listen()
+loop.set_debug(False)  # which -X dev turns on, and which reads source files
 SIZE = {size}
 def client():
     with socket.create_connection(address) as sock:

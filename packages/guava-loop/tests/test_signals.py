@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
@@ -230,3 +231,22 @@ def test_children_are_reaped_and_their_signals_known(signum):
         return await child.wait()
 
     assert guava_loop.run(main()) in (-signum, 1)
+
+
+@pytest.mark.parametrize("closes", ["its loop", "the descriptor"])
+def test_a_wakeup_descriptor_that_is_closed_meanwhile_is_not_put_back(loop, closes):
+    other = asyncio.SelectorEventLoop()
+    left, right = socket.socketpair()
+    left.setblocking(False)
+    with right:
+        if closes == "its loop":
+            other.add_signal_handler(signal.SIGUSR1, print)
+            loop.call_soon(other.close)
+        else:
+            signal.set_wakeup_fd(left.fileno())
+            loop.call_soon(left.close)
+        loop.call_soon(loop.stop)
+        loop.run_forever()
+        assert signal.set_wakeup_fd(-1) == -1
+    left.close()
+    other.close()

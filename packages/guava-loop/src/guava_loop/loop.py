@@ -85,9 +85,18 @@ class Loop(Core, asyncio.SelectorEventLoop):
         finally:
             # Handlers added meanwhile need it as long as the loop lives.
             if before is not None and not self._signal_handlers and not self.is_closed():
-                signal.set_wakeup_fd(before)
+                self._wake_as_before(before)
             if self._watched is not None:
                 self._watched._pause()
+
+    def _wake_as_before(self, before: int) -> None:
+        found = signal.set_wakeup_fd(-1)
+        if found == self._csock.fileno():
+            # It is another loop's, mostly, which may have been closed meanwhile.
+            with contextlib.suppress(OSError, ValueError):
+                signal.set_wakeup_fd(before)
+        elif found != -1:
+            signal.set_wakeup_fd(found, warn_on_full_buffer=False)
 
     def remove_signal_handler(self, sig: int) -> bool:
         """As asyncio's, which takes the wake-up away with the last handler."""

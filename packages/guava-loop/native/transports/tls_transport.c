@@ -11,8 +11,6 @@
 
 /* ---- birth and end -------------------------------------------------------------------------- */
 
-static const char *const IN_USE = "a SSLTransport belongs to a guava_loop.Loop";
-
 /* SSLTransport(loop, protocol, waiter, sslcontext, server_side, server_hostname,
  * call_connection_made, handshake_timeout, shutdown_timeout). The values were checked in Python.
  */
@@ -33,7 +31,7 @@ tls_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
         return NULL;
     }
     if (!PyObject_TypeCheck(loop, state->core_type)) {
-        PyErr_SetString(PyExc_TypeError, IN_USE);
+        PyErr_SetString(PyExc_TypeError, "the loop of an SSLTransport is a guava_loop.Loop");
         return NULL;
     }
     if (gl_tls_import(state) < 0) {

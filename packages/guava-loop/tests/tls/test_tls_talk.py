@@ -3,12 +3,15 @@ differ."""
 
 import asyncio
 import contextvars
+import fcntl
 import hashlib
 import logging
+import os
 import socket
 import ssl
 import subprocess
 import tempfile
+import termios
 
 import pytest
 
@@ -468,6 +471,8 @@ def test_openssl_renews_its_keys(run, certificate, contexts):
     newest = contexts.server.maximum_version is ssl.TLSVersion.TLSv1_3
     command = b"K\n" if newest else b"R\n"
 
+    commands, lines = os.pipe()
+
     async def serve(reader, writer):
         for _ in range(2):
             writer.write(await reader.readline())
@@ -480,26 +485,30 @@ def test_openssl_renews_its_keys(run, certificate, contexts):
             client = await asyncio.create_subprocess_exec(
                 *("openssl", "s_client", "-connect", f"127.0.0.1:{port}", "-servername"),
                 *("localhost", "-CAfile", str(certificate)),
-                stdin=subprocess.PIPE,
+                stdin=commands,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
             )
             text = b""
-            client.stdin.write(b"first\n")
+            os.write(lines, b"first\n")
             while b"\nfirst\n" not in text:
+                assert not client.stdout.at_eof()
                 text += await client.stdout.readline()
-            # A line of its own each: s_client looks for commands at the start of what it reads.
-            client.stdin.write(command)
-            await client.stdin.drain()
-            await asyncio.sleep(0.1)
-            client.stdin.write(b"second\n")
+            os.write(lines, command)
+            # It looks for commands only at the start of what it reads at a time.
+            while fcntl.ioctl(commands, termios.FIONREAD, bytes(4)) != bytes(4):
+                await asyncio.sleep(0.001)
+            os.write(lines, b"second\n")
             while part := await client.stdout.read(4096):
                 text += part
-            client.stdin.close()
             await client.wait()
             return text
 
-    assert b"second\n" in run(main())
+    try:
+        assert b"second\n" in run(main())
+    finally:
+        os.close(commands)
+        os.close(lines)
 
 
 def test_debug_mode_tells_of_the_handshake(loop, run, connected, newest, caplog):

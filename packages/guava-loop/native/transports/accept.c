@@ -139,8 +139,8 @@ rest(acceptor *self)
     }
     Py_DECREF(result);
     PyObject *seconds = PyObject_GetAttrString(face->of.constants, "ACCEPT_RETRY_DELAY");
-    PyObject *again = PyObject_GetAttrString(loop, "_start_serving");
-    PyObject *delay = seconds != NULL && again != NULL ? PyTuple_Pack(2, seconds, again) : NULL;
+    PyObject *again = seconds != NULL ? PyObject_GetAttrString(loop, "_start_serving") : NULL;
+    PyObject *delay = again != NULL ? PyTuple_Pack(2, seconds, again) : NULL;
     PyObject *all = delay != NULL ? PySequence_Concat(delay, self->args) : NULL;
     PyObject *later = all != NULL ? PyObject_GetAttrString(loop, "call_later") : NULL;
     result = later != NULL ? PyObject_CallObject(later, all) : NULL;

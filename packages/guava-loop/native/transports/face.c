@@ -256,9 +256,9 @@ log_exception(gl_loop *loop, const char *message, PyObject *exc, PyObject *trans
 {
     gl_face_state *face = loop->state->face;
     PyObject *result = NULL, *method = PyObject_GetAttr(face->of.logger, face->name.debug);
-    PyObject *args = Py_BuildValue("(sOs)", "%r: %s", transport, message);
-    PyObject *kwargs = Py_BuildValue("{sO}", "exc_info", exc);
-    if (method != NULL && args != NULL && kwargs != NULL) {
+    PyObject *args = method != NULL ? Py_BuildValue("(sOs)", "%r: %s", transport, message) : NULL;
+    PyObject *kwargs = args != NULL ? Py_BuildValue("{sO}", "exc_info", exc) : NULL;
+    if (kwargs != NULL) {
         result = PyObject_Call(method, args, kwargs);
     }
     Py_XDECREF(kwargs);

@@ -193,10 +193,12 @@ schedule_start(gl_transport *self, PyObject *waiter)
 {
     PyObject *made =
         PyObject_GetAttr(self->protocol, gl_transport_face(self)->name.connection_made);
-    PyObject *start = PyObject_GetAttr((PyObject *)self, gl_transport_face(self)->name._start);
+    PyObject *start = NULL;
+    if (made != NULL) {
+        start = PyObject_GetAttr((PyObject *)self, gl_transport_face(self)->name._start);
+    }
     int result = -1;
-    if (made != NULL && start != NULL &&
-        gl_face_call_soon(self->loop, made, (PyObject *)self, NULL) == 0) {
+    if (start != NULL && gl_face_call_soon(self->loop, made, (PyObject *)self, NULL) == 0) {
         result = gl_face_call_soon(self->loop, start, waiter != NULL ? waiter : Py_None, NULL);
     }
     Py_XDECREF(start);

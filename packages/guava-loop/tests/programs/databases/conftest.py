@@ -17,6 +17,9 @@ from pathlib import Path
 
 import pytest
 
+# A sanitizer that is loaded into our process is nothing for these.
+ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
+
 
 def free_port() -> int:
     with socket.socket() as probe:
@@ -88,7 +91,7 @@ class Postgres:
             command += ["-c", f"{name}={value}"]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                command, stdout=log, stderr=log, cwd=folder, **self.owner()
+                command, stdout=log, stderr=log, cwd=folder, env=ENVIRONMENT, **self.owner()
             )
         ready = [self.bin / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(self.port)]
         try:
@@ -123,7 +126,13 @@ class Postgres:
     def call(self, command: list[object]) -> subprocess.CompletedProcess[bytes]:
         with self.log.open("ab") as log:
             return subprocess.run(
-                command, stdout=log, stderr=log, cwd=self.folder, **self.owner(), timeout=120
+                command,
+                stdout=log,
+                stderr=log,
+                cwd=self.folder,
+                env=ENVIRONMENT,
+                timeout=120,
+                **self.owner(),
             )
 
     def end(self) -> None:
@@ -162,7 +171,12 @@ class Redis:
         command += ["--unixsocket", str(self.socket), "--save", "", "--appendonly", "no"]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                command, executable=program, cwd=self.folder, stdout=log, stderr=log
+                command,
+                executable=program,
+                cwd=self.folder,
+                env=ENVIRONMENT,
+                stdout=log,
+                stderr=log,
             )
         try:
             until(self.ready, self.process, self.log)

@@ -54,15 +54,19 @@ def build() -> str | None:
     """Compiles the load and makes a certificate; why there is no TLS, if there is none."""
     BUILD.mkdir(exist_ok=True)
     sources = [str(HERE / "load.c"), str(HERE / "wire.c")]
-    compiler = ["cc", "-std=gnu11", "-O2", "-o", str(LOAD), *sources]
+    # Another run may be at it: what it runs is not to be written over.
+    fresh = LOAD.with_suffix(f".{os.getpid()}")
+    compiler = ["cc", "-std=gnu11", "-O2", "-o", str(fresh), *sources]
+    why = None
     try:
         command(*compiler, "-DWITH_TLS", "-lssl", "-lcrypto")
         if not CERTIFICATE.exists():
             certificate()
     except CannotRun as error:
         command(*compiler)
-        return str(error)
-    return None
+        why = str(error)
+    fresh.replace(LOAD)
+    return why
 
 
 def certificate() -> None:

@@ -6,7 +6,7 @@ import asyncio
 import ssl
 from asyncio import constants, sslproto
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from . import _core
 from .transports import StreamTransport
@@ -25,6 +25,11 @@ class SSLTransport(_core.SSLTransport):
 
     _start_tls_compatible = True
     _sendfile_compatible = constants._SendfileMode.FALLBACK
+
+    @property
+    def _sslcontext(self) -> ssl.SSLContext | None:
+        # aiohttp's tests look for it here, where uvloop has it, or in asyncio's protocol.
+        return cast("ssl.SSLContext | None", self.get_extra_info("sslcontext"))
 
 
 def _timeout(name: str, value: float | None, default: float) -> float:
@@ -152,7 +157,7 @@ async def start_tls(
     protocol: asyncio.BaseProtocol,
     sslcontext: ssl.SSLContext,
     **options: Any,
-) -> asyncio.Transport:
+) -> asyncio.Transport | None:
     """`loop.start_tls()` over a native transport.
 
     Args:
@@ -163,7 +168,8 @@ async def start_tls(
         **options: as of `loop.start_tls()`.
 
     Returns:
-        The transport that takes the place of the one below.
+        The transport that takes the place of the one below; None when the connection was closed
+        meanwhile.
 
     Raises:
         TypeError: `sslcontext` is no `ssl.SSLContext`.
@@ -191,4 +197,5 @@ async def start_tls(
         made.cancel()
         resumed.cancel()
         raise
-    return above
+    # None is asyncio's word for a connection that is over by now.
+    return above if transport._protocol is not None else None

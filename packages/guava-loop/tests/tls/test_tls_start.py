@@ -219,3 +219,18 @@ def test_what_was_written_before_leaves_before(loop, run, pair, newest, Recorder
     run(main())
     if not loop.ours:  # its TLS layer trips over the news that the queue was sent
         loop.errors.clear()
+
+
+@pytest.mark.skipif(
+    sys.version_info < (3, 12), reason="asyncio's waits for its time-out, and so do we"
+)
+def test_a_connection_that_is_closed_before_becomes_none(loop, run, pair, contexts, recorder):
+    async def main():
+        below = await accepted(loop, recorder(), pair[0])
+        below.close()
+        above = await loop.start_tls(
+            below, recorder(), contexts.client, server_hostname="localhost"
+        )
+        assert above is None
+
+    run(main())

@@ -196,7 +196,9 @@ def test_calls_in_callbacks(alike: Any, name: str, call: str) -> None:
                 await play.settle()
 
     # asyncio receives after get_buffer() even if that has closed the transport or paused it.
-    history = alike(scenario, alone=name == "get_buffer")
+    # Before 3.11.7 it read on when it was paused by connection_made().
+    old = (name, call) == ("made", "pause_reading") and sys.version_info < (3, 11, 7)
+    history = alike(scenario, alone=name == "get_buffer" or old)
     ended = [what[0] for what in history].count("lost")
     assert ended == (1 if name == "get_buffer" else 2)
 
@@ -381,7 +383,7 @@ def test_forgotten(kind: str) -> None:
     async def main(loop: Any) -> None:
         if kind == "stream":
             left, right = socket.socketpair()
-            right.close()
+            others.append(right.detach())
             transport, _ = await loop.connect_accepted_socket(asyncio.Protocol, left)
             transport.pause_reading()
         elif kind == "datagram":

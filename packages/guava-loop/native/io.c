@@ -91,7 +91,8 @@ gl_io_close(gl_loop *loop)
     while (io->tickers) {
         gl_off_tick(loop, io->tickers);
     }
-    abort_streams(loop); /* those that a posted call has made */
+    abort_streams(loop);    /* those that a posted call has made */
+    gl_streams_check(loop); /* lets go of them */
     Py_CLEAR(io->spare_task);
 }
 

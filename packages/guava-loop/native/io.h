@@ -21,6 +21,7 @@ typedef struct {
 
 typedef struct {
     guava_stream *streams;     /* all that are not closed yet */
+    guava_stream *doubted;     /* polled for anew on a descriptor that others may close */
     guava_listener *listeners; /* likewise */
     struct gl_ticker *tickers; /* likewise */
 

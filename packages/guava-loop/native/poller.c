@@ -18,6 +18,7 @@
 #include <Python.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 #ifdef __linux__
 #include <sys/epoll.h>
 #endif
@@ -317,8 +318,10 @@ gl_pollers_flush(gl_loop *loop)
             continue;
         }
         self->edge = false;
-        if (fcntl(self->fd, F_GETFD) < 0) {
-            /* Closed by its owner: as with a selector, there will be no event. */
+        struct stat now;
+        if (fstat(self->fd, &now) < 0 || S_ISREG(now.st_mode) || S_ISDIR(now.st_mode)) {
+            /* Closed by its owner, and maybe another file by now, that cannot be polled: as with a
+             * selector, there will be no event. */
             (void)uv_poll_stop(&self->poll);
             self->events = 0;
             continue;

@@ -15,6 +15,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "parts.h"
@@ -45,6 +46,28 @@ gl_stream_poll_for(guava_stream *s, int events)
         return;
     }
     s->events = events;
+    if (events && (s->flags & (GL_BORROWED | GL_DOUBTED)) == GL_BORROWED) {
+        s->flags |= GL_DOUBTED;
+        s->next_doubted = s->loop->io.doubted;
+        s->loop->io.doubted = s;
+        gl_stream_ref(s);
+    }
+}
+
+void
+gl_streams_check(guava_loop *loop)
+{
+    while (loop->io.doubted != NULL) {
+        guava_stream *s = loop->io.doubted;
+        loop->io.doubted = s->next_doubted;
+        s->flags &= ~(unsigned)GL_DOUBTED;
+        struct stat now;
+        if (s->events && !(s->flags & GL_DEAD) &&
+            (fstat(s->fd, &now) < 0 || !S_ISSOCK(now.st_mode))) {
+            gl_stream_kill(s, -EBADF);
+        }
+        gl_stream_unref(s);
+    }
 }
 
 void

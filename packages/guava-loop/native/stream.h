@@ -14,6 +14,7 @@ enum {
     GL_OVER_HIGH = 32, /* drain() is owed */
     GL_FINISHING = 64, /* finish() is on its way through the deferred calls */
     GL_BORROWED = 128, /* the descriptor belongs to somebody else, who closes it after closed() */
+    GL_DOUBTED = 256,  /* in gl_io.doubted */
 };
 
 /* One write() or sendfile() that the kernel has not taken completely. */
@@ -41,6 +42,7 @@ struct guava_stream {
     size_t queued;     /* bytes in the queue, files not counted */
     size_t low, high;
     guava_stream *prev, *next; /* in gl_io.streams */
+    guava_stream *next_doubted;
     uint32_t refs;
     int fd;
     int error;  /* for closed() */
@@ -62,6 +64,10 @@ void gl_stream_kill(guava_stream *stream, int error);
 void gl_stream_want(guava_stream *stream, int events);
 /* Polls for exactly `events`. */
 void gl_stream_poll_for(guava_stream *stream, int events);
+/* libuv ends the process when the kernel refuses a descriptor that it shall poll. One that belongs
+ * to a Python socket may have been closed since we asked for it, so it is looked at once more just
+ * before the poll; a stream that has lost its socket ends with -EBADF. */
+void gl_streams_check(guava_loop *loop);
 /* What libuv calls unless the stream has an on_poll of its own. */
 void gl_stream_on_poll(uv_poll_t *poll, int status, int events);
 /* The error that the kernel keeps for the socket, as a negative errno; -ECONNRESET for none. */

@@ -10,6 +10,7 @@
 
 #include "handle.h"
 #include "poller.h"
+#include "stream.h"
 
 /* How long a loop may be busy before other threads get a chance. */
 #define BUSY_MS 10
@@ -101,6 +102,9 @@ on_prepare(uv_prepare_t *prepare)
     }
     gl_uncork(loop);
     gl_pollers_flush(loop);
+    if (loop->io.doubted != NULL) {
+        gl_streams_check(loop);
+    }
     gl_timers_arm(loop);
     uint64_t now = uv_now(&loop->uv);
     gl_stats_turn(&loop->stats, now);

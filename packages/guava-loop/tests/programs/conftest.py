@@ -25,6 +25,8 @@ import pytest
 
 HERE = Path(__file__).parent
 
+sys.path.append(str(HERE))  # children.py, which processes of the tests import
+
 PYTHON_TRANSPORTS = (
     selector_events._SelectorTransport,
     sslproto.SSLProtocol,

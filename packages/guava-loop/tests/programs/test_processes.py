@@ -8,44 +8,10 @@ import sys
 import threading
 
 import aiofiles
-import guava_loop
 import pytest
+from children import child, talk, work
 
 BIG = os.urandom(1 << 20) * 4
-
-
-def factory_of(kind):
-    return asyncio.SelectorEventLoop if kind == "asyncio" else guava_loop.new_event_loop
-
-
-async def talk(text):
-    """Serves and asks once; a whole loop's work."""
-
-    async def answer(reader, writer):
-        writer.write((await reader.readline()).upper())
-        writer.close()
-        await writer.wait_closed()
-
-    server = await asyncio.start_server(answer, "127.0.0.1", 0)
-    async with server:
-        reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
-        writer.write(text.encode() + b"\n")
-        got = await reader.read()
-        writer.close()
-        await writer.wait_closed()
-    await asyncio.sleep(0.001)
-    return got.decode().strip()
-
-
-def work(kind, text):
-    """What a process of the pool does: a loop of its own."""
-    with asyncio.Runner(loop_factory=factory_of(kind)) as runner:
-        return os.getpid(), runner.run(talk(text))
-
-
-def child(kind, pipe):
-    pipe.send(work(kind, "child"))
-    pipe.close()
 
 
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])

@@ -69,6 +69,10 @@ def mark():
         os.stat("/guava-mark")
     except FileNotFoundError:
         pass
+def marked():  # on another thread: what it sends next comes behind the mark
+    done = threading.Event()
+    loop.call_soon_threadsafe(lambda: (mark(), done.set()))
+    done.wait()
 """
 
 
@@ -81,9 +85,9 @@ echo_server.serve(loop, listener.detach())
 def client():
     with socket.create_connection(address) as sock:
         talk(sock, 10)
-        loop.call_soon_threadsafe(mark)
+        marked()
         talk(sock, 1000)
-        loop.call_soon_threadsafe(mark)
+        marked()
         talk(sock, 1)
     loop.call_soon_threadsafe(loop.stop)
 threading.Thread(target=client).start()
@@ -197,7 +201,7 @@ def client():
                 left = SIZE
                 while left:
                     left -= len(sock.recv(left))
-            loop.call_soon_threadsafe(mark)
+            marked()
 async def main():
     sock, _ = listener.accept()
     with sock:
@@ -516,9 +520,9 @@ class Streams:
 def client():
     with socket.create_connection(address) as sock:
         talk(sock, 10)
-        loop.call_soon_threadsafe(mark)
+        marked()
         talk(sock, 1000)
-        loop.call_soon_threadsafe(mark)
+        marked()
         talk(sock, 1)
     loop.call_soon_threadsafe(loop.stop)
 

@@ -69,6 +69,10 @@ def mark():
         os.stat("/guava-mark")
     except FileNotFoundError:
         pass
+def marked():  # on another thread: what it sends next comes behind the mark
+    done = threading.Event()
+    loop.call_soon_threadsafe(lambda: (mark(), done.set()))
+    done.wait()
 
 def serve(factory):
     global address
@@ -122,9 +126,9 @@ def test_system_calls_of_a_message(program, tmp_path, factory, size):
 def client():
     with connect() as sock:
         talk(sock, 10, {size})
-        loop.call_soon_threadsafe(mark)
+        marked()
         talk(sock, 500, {size})
-        loop.call_soon_threadsafe(mark)
+        marked()
         talk(sock, 1, 100)
     loop.call_soon_threadsafe(loop.stop)
 serve({factory})

@@ -11,7 +11,7 @@ import asyncio, gc, socket, struct, sys
 import guava_http, guava_loop
 from guava_http import FileBody, Limits, Request, RequestError, Response, Server
 
-WARM, ROUND, ROUNDS = 300, 500, 4
+WARM, ROUND, ROUNDS = 300, 500, 7
 kind, transport = sys.argv[1:]
 
 async def later(value):

@@ -21,6 +21,7 @@ PREAMBLE = """
 import gc, json, os, socket, sys, threading
 import guava_loop, echo_server, loop_probe, stream_probe
 loop = guava_loop.new_event_loop()
+loop.set_debug(False)  # which -X dev turns on, and which reads source files
 listener = socket.socket()
 listener.bind(("127.0.0.1", 0))
 address = listener.getsockname()

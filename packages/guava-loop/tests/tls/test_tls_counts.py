@@ -20,6 +20,7 @@ import asyncio, gc, json, os, socket, ssl, sys, threading
 import guava_loop
 
 loop = guava_loop.new_event_loop()
+loop.set_debug(False)  # which -X dev turns on, and which reads source files
 server_context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
 server_context.load_cert_chain(sys.argv[1])
 client_context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

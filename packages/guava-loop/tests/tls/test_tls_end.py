@@ -2,6 +2,7 @@
 differ."""
 
 import asyncio
+import contextlib
 import gc
 import logging
 import socket
@@ -13,6 +14,11 @@ import weakref
 import pytest
 
 DATA = b"0123456789" * 20_000
+
+
+def skip_if_asyncio_forgets(loop):
+    if not loop.ours and sys.version_info < (3, 11, 4):
+        pytest.skip("a second close() finds asyncio's transport forgotten, and raises")
 
 
 async def until_end(peer):
@@ -41,7 +47,8 @@ def test_close_sends_what_was_written_and_says_goodbye(run, connected, contexts,
     run(main())
 
 
-def test_close_waits_for_a_slow_peer(run, connected, newest):
+def test_close_waits_for_a_slow_peer(loop, run, connected, newest):
+    skip_if_asyncio_forgets(loop)
     data = DATA * 20
 
     async def main():
@@ -121,8 +128,9 @@ def test_abort(run, connected, contexts, side):
             assert await near.lost is None
             assert near.calls == ["made", "lost"]
             assert await peer.read(11) == b"sent before"
-            with pytest.raises((ssl.SSLEOFError, ConnectionResetError)):
-                await peer.read_some()
+            # The first Pythons 3.11 take the cut for an end.
+            with contextlib.suppress(ssl.SSLEOFError, ConnectionResetError):
+                assert await peer.read_some() == b""
 
     run(main())
 
@@ -387,8 +395,9 @@ def test_nothing_is_left_of_a_closed_connection(run, connected, newest, Recorder
         gc.enable()
 
 
-def test_a_second_close_lets_go_of_the_context(run, connected, newest):
+def test_a_second_close_lets_go_of_the_context(loop, run, connected, newest):
     """Also when it comes before the connection is lost."""
+    skip_if_asyncio_forgets(loop)
     known = weakref.ref(newest.client)
 
     async def main(late):

@@ -50,6 +50,7 @@ typedef struct {
     PyObject *debug_keyword;              /* ("debug",) where the former takes it, else NULL */
     PyObject *extract_stack;              /* asyncio.format_helpers.extract_stack */
     PyObject *base_events;                /* the module asyncio.base_events */
+    PyObject *nothing, *nothing_names;    /* turn.c: code that does nothing, and its names */
     /* task.c: modules and classes of asyncio's, as objects, and what they are called with. */
     PyObject *asyncio_tasks, *asyncio_futures, *native_task, *native_future;
     PyObject *create_task; /* BaseEventLoop.create_task */

@@ -36,6 +36,14 @@ find_debug_keyword(gl_state *state)
 }
 
 static int
+make_nothing(gl_state *state)
+{
+    state->nothing = Py_CompileString("None", "<guava_loop>", Py_eval_input);
+    state->nothing_names = state->nothing != NULL ? PyDict_New() : NULL;
+    return state->nothing_names != NULL ? 0 : -1;
+}
+
+static int
 module_exec(PyObject *module)
 {
     gl_state *state = PyModule_GetState(module);
@@ -48,7 +56,7 @@ module_exec(PyObject *module)
                     "_format_callback_source") < 0 ||
         import_from(&state->extract_stack, "asyncio.format_helpers", "extract_stack") < 0 ||
         import_from(&state->base_events, "asyncio", "base_events") < 0 ||
-        find_debug_keyword(state) < 0) {
+        find_debug_keyword(state) < 0 || make_nothing(state) < 0) {
         return -1;
     }
     if (gl_handle_register(module, state) < 0 || gl_queue_register(module, state) < 0 ||
@@ -71,6 +79,7 @@ module_traverse(PyObject *module, visitproc visit, void *arg)
     Py_VISIT(state->debug_keyword);
     Py_VISIT(state->extract_stack);
     Py_VISIT(state->base_events);
+    Py_VISIT(state->nothing_names);
     Py_VISIT(state->asyncio_tasks);
     Py_VISIT(state->asyncio_futures);
     Py_VISIT(state->native_task);
@@ -95,6 +104,8 @@ module_clear(PyObject *module)
     Py_CLEAR(state->debug_keyword);
     Py_CLEAR(state->extract_stack);
     Py_CLEAR(state->base_events);
+    Py_CLEAR(state->nothing);
+    Py_CLEAR(state->nothing_names);
     Py_CLEAR(state->asyncio_tasks);
     Py_CLEAR(state->asyncio_futures);
     Py_CLEAR(state->native_task);

@@ -9,10 +9,11 @@
 #include <unistd.h>
 
 #include "handle.h"
+#include "parts.h"
 #include "poller.h"
 #include "stream.h"
 
-/* How long a loop may be busy before other threads get a chance. */
+/* How long a loop may be busy before other threads get a chance, in ms. */
 #define BUSY_MS 10
 
 double
@@ -76,16 +77,21 @@ set_idle(gl_loop *loop, bool on)
 }
 
 /* A loop that is never idle must let others run, too. Python code sees to that by itself, and
- * callbacks written in C do not. Other threads ask for the interpreter after five milliseconds of
- * waiting (sys.setswitchinterval), and only then does letting go hand it over. */
+ * callbacks written in C do not; so a piece of Python code is run. It does what the interpreter
+ * does between any two lines: hands over to a thread that has asked, and only then, runs handlers
+ * of signals and what else is pending. To let go and take it back unasked would wake a waiting
+ * thread each time, which then begins to wait anew for sys.getswitchinterval() before it asks. */
 static void
 yield_sometimes(gl_loop *loop, uint64_t now)
 {
-    if (now - loop->let_go >= BUSY_MS) {
-        loop->let_go = now;
-        PyThreadState *ts = PyEval_SaveThread();
-        PyEval_RestoreThread(ts);
+    if (now - loop->let_go < BUSY_MS) {
+        return;
     }
+    loop->let_go = now;
+    gl_state *state = loop->state;
+    PyObject *result = PyEval_EvalCode(state->nothing, state->nothing_names, state->nothing_names);
+    Py_XDECREF(result);
+    gl_check_callback(loop, "a handler of signals or a pending call raised");
 }
 
 static void

@@ -148,6 +148,11 @@ def test_two_loops_that_are_never_idle_take_turns(interval):
             assert not thread.is_alive()
     finally:
         sys.setswitchinterval(before)
+        # Whatever happened: two threads that never rest would take all later tests with them.
+        for loop, thread in zip(loops, threads, strict=True):
+            if thread.is_alive():
+                loop.call_soon_threadsafe(loop.stop)
+                thread.join(60)
     for loop in loops:
         loop.close()
     assert len(ends) == 2

@@ -44,6 +44,10 @@ ROOM = 256 * 1024  # bytes of resident memory by which a round may grow
 BLOCKS = 200  # and of Python's memory blocks
 
 
+# Before 3.11.5 asyncio.subprocess complains of a broken pipe that nobody has asked it about.
+FORGOTTEN_STDIN = sys.version_info < (3, 11, 5)
+
+
 class OnPurpose(Exception):
     """Raised in callbacks, by sessions that end so."""
 
@@ -66,6 +70,8 @@ class Soak:
         error = context.get("exception")
         if isinstance(error, OnPurpose):
             self.counts["exceptions on purpose"] += 1
+        elif FORGOTTEN_STDIN and isinstance(error, BrokenPipeError) and "future" in context:
+            self.counts["forgotten by asyncio"] += 1
         else:
             self.fault(f"{context['message']}: {error!r}")
 

@@ -53,6 +53,8 @@ int gh_cookie_register(PyObject *module, gh_types *types);
 int gh_file_body_register(PyObject *module, gh_types *types);
 int gh_response_register(PyObject *module, gh_types *types);
 int gh_helpers_register(PyObject *module);
+int gh_accept_register(PyObject *module);
+int gh_options_register(PyObject *module);
 
 /* Makes a type and adds it to the module under its name. */
 PyTypeObject *gh_add_type(PyObject *module, PyType_Spec *spec, PyTypeObject *base);
@@ -158,6 +160,9 @@ extern const gh_signature gh_cookie_signature;
 PyObject *gh_cookie_make(gh_types *types, PyObject *const *values); /* as the signature has them */
 PyObject *gh_cookie_bytes(PyObject *cookie);
 PyObject *gh_cookies_parse(const gh_fields *fields);
+
+/* The parameters of a field as a dict; `extend`: with those of RFC 8187. */
+PyObject *gh_params_dict(gh_text params, bool extend);
 
 PyObject *gh_json_loads(gh_types *types, PyObject *body);
 void gh_raise(gh_types *types, int status, const char *text); /* a RequestError */

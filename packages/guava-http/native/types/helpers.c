@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "core/date.h"
+#include "core/date_parse.h"
 #include "core/status.h"
 
 static PyObject *
@@ -25,6 +26,82 @@ http_date(PyObject *module, PyObject *const *args, Py_ssize_t n_args, PyObject *
         return NULL;
     }
     return gh_latin1(date, GH_DATE_SIZE);
+}
+
+/* 0001-01-01 in UTC, to which seconds are added: datetime.fromtimestamp() does not go so far back
+ * everywhere. The class is looked up each time; it is as cheap as keeping it is complicated. */
+static PyObject *
+utc_datetime(int64_t seconds)
+{
+    PyObject *aware = NULL;
+    PyObject *datetime = PyImport_ImportModule("datetime");
+    PyObject *type = datetime == NULL ? NULL : PyObject_GetAttrString(datetime, "datetime");
+    PyObject *utc = datetime == NULL ? NULL : PyObject_GetAttrString(datetime, "UTC");
+    if (type != NULL && utc != NULL)
+        aware = PyObject_CallMethod(type, "fromtimestamp", "LO", (long long)seconds, utc);
+    Py_XDECREF(datetime);
+    Py_XDECREF(type);
+    Py_XDECREF(utc);
+    return aware;
+}
+
+static PyObject *
+parse_date(PyObject *module, PyObject *text)
+{
+    gh_text date;
+    int64_t seconds;
+    if (PyBytes_Check(text))
+        date = (gh_text){PyBytes_AS_STRING(text), (size_t)PyBytes_GET_SIZE(text)};
+    else if (!PyUnicode_Check(text) || PyUnicode_MAX_CHAR_VALUE(text) < 256) {
+        if (gh_latin1_text(text, "a date", &date) < 0)
+            return NULL;
+    } else
+        date = (gh_text){"", 0};
+    if (!gh_date_parse(date.base, date.len, (int64_t)time(NULL), &seconds))
+        return PyErr_Format(PyExc_ValueError,
+                            "a date is such as \"Sun, 06 Nov 1994 08:49:37 GMT\", found %R", text);
+    return utc_datetime(seconds);
+}
+
+static PyObject *
+quote(PyObject *module, PyObject *const *args, Py_ssize_t n_args, PyObject *kwnames)
+{
+    static const char *const names[] = {"text", "safe"};
+    static const gh_signature sig = {"quote", names, 2, 1, 1};
+    PyObject *values[2];
+    const char *text;
+    const char *safe = "/";
+    Py_ssize_t n;
+    if (gh_bind(&sig, args, n_args, kwnames, values) < 0)
+        return NULL;
+    if (values[1] != NULL) {
+        gh_text kept;
+        if (gh_latin1_text(values[1], "safe", &kept) < 0)
+            return NULL;
+        for (size_t i = 0; i < kept.len; i++) {
+            if (kept.base[i] <= ' ' || kept.base[i] >= 0x7f)
+                return PyErr_Format(PyExc_ValueError, "safe is visible ASCII, found %R",
+                                    values[1]);
+        }
+        safe = kept.base;
+    }
+    if (PyBytes_Check(values[0])) {
+        text = PyBytes_AS_STRING(values[0]);
+        n = PyBytes_GET_SIZE(values[0]);
+    } else if (PyUnicode_Check(values[0])) {
+        text = PyUnicode_AsUTF8AndSize(values[0], &n);
+    } else {
+        return PyErr_Format(PyExc_TypeError, "quote() takes a str or bytes, not %.200s",
+                            Py_TYPE(values[0])->tp_name);
+    }
+    if (text == NULL)
+        return NULL;
+    char *out = PyMem_Malloc((size_t)n * 3 + 1);
+    if (out == NULL)
+        return PyErr_NoMemory();
+    PyObject *quoted = gh_latin1(out, gh_quote(text, (size_t)n, safe, out));
+    PyMem_Free(out);
+    return quoted;
 }
 
 static PyObject *
@@ -68,6 +145,20 @@ static PyMethodDef helpers[] = {
          "A date as HTTP writes it: 'Sun, 06 Nov 1994 08:49:37 GMT' (RFC 9110, 5.6.7).\n\n"
          "when: int or float (seconds since 1970), a datetime (naive: UTC), None for\n"
          "now. ValueError: outside the years 1 to 9999."),
+    {"parse_date", parse_date, METH_O,
+     "parse_date($module, text, /)\n--\n\n"
+     "A date of a field (RFC 9110, 5.6.7) as a datetime in UTC: an IMF-fixdate, which\n"
+     "http_date() writes, or its obsolete forms of RFC 850 and asctime().\n\n"
+     "text: str or bytes. The leap second, 23:59:60, is the second after it; two digits of a "
+     "year\n"
+     "mean the latest such year that is at most fifty years ahead.\n"
+     "ValueError: anything else, a day that does not exist, a weekday that is not the day's."},
+    FAST(quote,
+         "quote($module, text, *, safe='/')\n--\n\n"
+         "Encodes the bytes of UTF-8 as %XX (RFC 3986, 2.1), but for letters, digits, -._~ "
+         "and\nthe characters in safe.\n\n"
+         "text: str or bytes. safe: str of visible ASCII; a '%' in it leaves what is already\n"
+         "encoded as it is. ValueError: a lone surrogate in text."),
     {"status_phrase", status_phrase, METH_O,
      "status_phrase($module, code, /)\n--\n\n"
      "The standard phrase of a status code, 'Not Found' for 404; '' for an unregistered one."},

@@ -14,14 +14,21 @@ from ._core import (
     best_match,
     http_date,
     parse_accept,
+    parse_date,
     parse_options_header,
+    quote,
     status_phrase,
     unquote,
 )
+from .authorization import Authorization, parse_authorization
 from .blocking import serve
+from .content_type import ContentType, format_content_type, parse_content_type
+from .filename import secure_filename
 from .server import Handler, Limits, Result, Server, Timeouts
 
 __all__ = [
+    "Authorization",
+    "ContentType",
     "Cookie",
     "FileBody",
     "Handler",
@@ -38,9 +45,15 @@ __all__ = [
     "best_encoding",
     "best_language",
     "best_match",
+    "format_content_type",
     "http_date",
     "parse_accept",
+    "parse_authorization",
+    "parse_content_type",
+    "parse_date",
     "parse_options_header",
+    "quote",
+    "secure_filename",
     "serve",
     "status_phrase",
     "unquote",

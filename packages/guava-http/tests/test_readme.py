@@ -78,7 +78,7 @@ def test_the_tables_name_every_option():
         (Limits, Timeouts), section("Limits").split("| `Timeouts`"), strict=True
     ):
         for field in dataclasses.fields(options):
-            default = "8 MiB" if field.default == 8 << 20 else str(field.default)
+            default = "1 MiB" if field.default == 1 << 20 else str(field.default)
             row = rf"^\| `{field.name}`.*\| {default} \|"
             assert re.search(row, table, re.MULTILINE), (options, field.name)
     given = set(inspect.signature(Server).parameters) - {"handler"}

@@ -282,7 +282,7 @@ def test_bodies_come_back(whole, size):
         assert (await client.answer()).body == body
         await sending
 
-    whole.run(lambda request: request.body, scenario)
+    whole.run(lambda request: request.body, scenario, limits=Limits(body=size))
 
 
 def test_small_bodies_byte_by_byte(wire):
@@ -587,12 +587,6 @@ def test_wrong_arguments():
         Server(None)
     with pytest.raises(ValueError, match="transport"):
         Server(hello, transport="fast")
-    for limits in (Limits(head=10), Limits(fields=0), Limits(target=0), Limits(body=-1)):
-        with pytest.raises(ValueError):
-            Server(hello, limits=limits)
-    for timeouts in (Timeouts(head=0), Timeouts(write=-1), Timeouts(keep_alive=float("nan"))):
-        with pytest.raises(ValueError):
-            Server(hello, timeouts=timeouts)
     Server(hello, timeouts=Timeouts(keep_alive=None, head=None, body=None, write=None))
 
 

@@ -10,8 +10,6 @@
 #include "core/field.h"
 
 #define MOST_DIGITS 16
-#define MOST_EXTENSION 4096
-#define MOST_TRAILER 8192
 /* Framing may outweigh data by this much: a client that sends a byte per chunk costs us far more
  * than it sends. */
 #define MOST_OVERHEAD (16 * 1024)
@@ -64,9 +62,9 @@ read_size(gh_chunks *self, char byte)
 }
 
 static gh_verdict
-read_extension(gh_chunks *self, char byte)
+read_extension(gh_chunks *self, char byte, const gh_limits *limits)
 {
-    if (++self->extension > MOST_EXTENSION)
+    if (++self->extension > limits->chunk_extensions)
         return GH_BAD_CHUNK;
     if (self->state == SPACE) {
         if (byte == ';')
@@ -97,16 +95,16 @@ begin_chunk(gh_chunks *self, const gh_limits *limits)
 }
 
 static gh_verdict
-read_trailer(gh_chunks *self, char byte)
+read_trailer(gh_chunks *self, char byte, const gh_limits *limits)
 {
-    if (++self->trailer > MOST_TRAILER)
-        return GH_HEAD_TOO_LARGE;
+    if (self->state == TRAILER && byte == '\r') {
+        self->state = LAST_LF;
+        return GH_MORE;
+    }
+    if (++self->trailer > limits->trailers)
+        return GH_BAD_CHUNK;
     switch (self->state) {
     case TRAILER:
-        if (byte == '\r') {
-            self->state = LAST_LF;
-            return GH_MORE;
-        }
         self->state = NAME;
         return gh_is_token(&byte, 1) ? GH_MORE : GH_BAD_CHUNK;
     case NAME:
@@ -135,7 +133,7 @@ read_framing(gh_chunks *self, char byte, const gh_limits *limits)
         return read_size(self, byte);
     case SPACE:
     case EXTENSION:
-        return read_extension(self, byte);
+        return read_extension(self, byte, limits);
     case SIZE_LF:
         return byte == '\n' ? begin_chunk(self, limits) : GH_BAD_CHUNK;
     case DATA_CR:
@@ -147,7 +145,7 @@ read_framing(gh_chunks *self, char byte, const gh_limits *limits)
     case LAST_LF:
         return byte == '\n' ? GH_OK : GH_BAD_CHUNK;
     default:
-        return read_trailer(self, byte);
+        return read_trailer(self, byte, limits);
     }
 }
 

@@ -9,10 +9,12 @@
 #define GH_TARGET_MOST (1u << 15) /* and `target`: http-parser counts some of it in 16 bits */
 
 typedef struct {
-    uint32_t head;   /* bytes of a head, with the empty line that ends it */
-    uint32_t fields; /* of a head */
-    uint32_t target; /* bytes of a request target */
-    uint64_t body;   /* bytes of a body, decoded */
+    uint32_t head;             /* bytes of a head, with the empty line that ends it */
+    uint32_t fields;           /* of a head */
+    uint32_t target;           /* bytes of a request target */
+    uint64_t body;             /* bytes of a body, decoded */
+    uint32_t chunk_extensions; /* bytes of them in one body */
+    uint32_t trailers;         /* bytes of trailer fields of one body */
 } gh_limits;
 
 #endif

@@ -2,6 +2,7 @@
  * connection, a stream of the loop joined with the request that is being read or answered on it.
  *
  *   server.c    the object that Python starts and closes
+ *   options.c   the numbers it goes by
  *   peer.c      a connection's life: made, timed, closed
  *   receive.c   bytes in: heads and bodies, one request after the other
  *   dispatch.c  the handler is called, what it gave is looked at
@@ -33,7 +34,6 @@
 #include "types/types.h"
 
 #define GH_CORK (64 * 1024)       /* bytes of answers that leave in one write */
-#define GH_WAITING (64 * 1024)    /* bytes that may wait behind a request being answered */
 #define GH_HIGH_WATER (64 * 1024) /* queued bytes from which on nothing more is produced */
 #define GH_COPIED (8 * 1024)      /* bodies up to here are copied behind their head */
 #define GH_TICK_MS 100            /* of the loop's coarse clock */
@@ -78,11 +78,17 @@ typedef struct {
     PyObject *wrap;    /* wrap(awaitable): a coroutine with the same result */
     PyObject *emptied; /* called when the last peer leaves, while closing */
 
+    PyObject *limits_object; /* Python's Limits: what only Python needs is read there */
     gh_limits limits;
-    uint64_t keep_alive_ticks; /* how long a peer may wait for each, in ticks */
-    uint64_t head_ticks;
+    size_t pipelined;        /* bytes that may wait behind a request being answered */
+    size_t most_connections; /* open at the same time */
+    uint32_t most_requests;  /* on one connection, or 0 */
+    uint32_t body_rate;      /* the least bytes per second of a body, or 0 */
+    uint64_t head_ticks;     /* how long a peer may wait for each, in ticks */
     uint64_t body_ticks;
+    uint64_t keep_alive_ticks;
     uint64_t write_ticks;
+    uint64_t request_ticks;
     uint64_t now; /* the last tick */
     unsigned tick_ms;
     void *tick; /* the loop's handle of it */
@@ -244,6 +250,12 @@ void gh_adapter_forget(guava_stream *stream);
 /* A loop of asyncio's as the table's `loop`; NULL with an exception set. */
 gh_foreign *gh_foreign_new(struct gh_server_part *part, PyObject *loop);
 void gh_foreign_free(gh_foreign *foreign);
+
+/* ---- options.c -------------------------------------------------------------------------------
+ */
+#define GH_FOREVER ((uint64_t)1 << 40) /* ticks: some thousand years */
+/* Reads Python's Limits and Timeouts: 0, or -1 with an exception set. */
+int gh_options_read(gh_server *server, PyObject *limits, PyObject *timeouts);
 
 /* ---- server.c, probe.c -----------------------------------------------------------------------
  */

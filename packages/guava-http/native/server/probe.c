@@ -145,7 +145,7 @@ probe_call(PyObject *module, PyObject *args, PyObject *kwargs)
         .bytes = data.buf,
         .n = (size_t)data.len,
         .step = step < 1 ? 1 : (size_t)step,
-        .limits = {head, fields, target, most_body},
+        .limits = {head, fields, target, most_body, 4096, 8192},
     };
     gh_field *room = PyMem_New(gh_field, fields + 1);
     PyObject *result = room == NULL ? PyErr_NoMemory() : probe(&in, room);

@@ -288,7 +288,7 @@ look_at_rest(gh_peer *peer, bool was_partial)
             gh_timer_arm(&server->wheel, &peer->timer, due);
     }
     /* A head may be longer than that; its own limit stops it. */
-    bool full = gh_buffer_len(&peer->in) >= GH_WAITING && !peer->partial;
+    bool full = gh_buffer_len(&peer->in) >= server->pipelined && !peer->partial;
     if (full == peer->paused || peer->stream == NULL || peer->state >= GH_CLOSE)
         return;
     peer->paused = full;

@@ -2,14 +2,9 @@
  * and stop() it holds itself: the loop has pointers to it that no reference shows. */
 #include "server/parts.h"
 
-#include <math.h>
 #include <structmember.h>
 
 #include "core/parser.h"
-
-#define TICKS_PER_SECOND 10
-#define FOREVER ((uint64_t)1 << 40) /* ticks: some thousand years */
-#define MOST_TICK_MS 1000
 
 static struct gh_server_part *
 part_of(PyObject *module)
@@ -21,93 +16,36 @@ part_of(PyObject *module)
 /* ---- new, dealloc, traverse, clear -----------------------------------------------------------
  */
 
-/* Seconds, or None for no limit, as ticks. */
-static int
-read_seconds(PyObject *value, const char *name, uint64_t *ticks)
-{
-    *ticks = FOREVER;
-    if (value == Py_None)
-        return 0;
-    double seconds = PyFloat_AsDouble(value);
-    if (seconds == -1 && PyErr_Occurred())
-        return -1;
-    if (!(seconds > 0)) {
-        PyErr_Format(PyExc_ValueError, "%s must be a positive number of seconds or None", name);
-        return -1;
-    }
-    if (seconds < (double)FOREVER / TICKS_PER_SECOND)
-        *ticks = (uint64_t)ceil(seconds * TICKS_PER_SECOND);
-    return 0;
-}
-
-static int
-check_limits(Py_ssize_t head, Py_ssize_t fields, Py_ssize_t target, Py_ssize_t body)
-{
-    if (head < 64 || head > GH_HEAD_MOST)
-        PyErr_Format(PyExc_ValueError, "head must be from 64 to %u bytes", GH_HEAD_MOST);
-    else if (fields < 1 || fields > UINT16_MAX)
-        PyErr_Format(PyExc_ValueError, "fields must be from 1 to %d", UINT16_MAX);
-    else if (target < 1 || target > GH_TARGET_MOST)
-        PyErr_Format(PyExc_ValueError, "target must be from 1 to %u bytes", GH_TARGET_MOST);
-    else if (body < 0)
-        PyErr_SetString(PyExc_ValueError, "body must not be negative");
-    return PyErr_Occurred() ? -1 : 0;
-}
-
-/* A tick an eighth of the shortest timeout, so that none is late by more than that. */
-static unsigned
-choose_tick(const gh_server *self)
-{
-    uint64_t shortest = self->keep_alive_ticks;
-    shortest = self->head_ticks < shortest ? self->head_ticks : shortest;
-    shortest = self->body_ticks < shortest ? self->body_ticks : shortest;
-    shortest = self->write_ticks < shortest ? self->write_ticks : shortest;
-    uint64_t ms = shortest * GH_TICK_MS / 8;
-    ms = ms > MOST_TICK_MS ? MOST_TICK_MS : ms;
-    return ms < GH_TICK_MS ? GH_TICK_MS : (unsigned)ms;
-}
-
 static int
 server_init(gh_server *self, PyObject *args, PyObject *kwargs)
 {
-    static char *names[] = {"handler",      "log",           "pump", "wrap",       "head",
-                            "fields",       "target",        "body", "keep_alive", "head_timeout",
-                            "body_timeout", "write_timeout", NULL};
-    PyObject *handler, *log, *pump, *wrap, *keep_alive, *head_timeout, *body_timeout,
-        *write_timeout;
-    Py_ssize_t head, fields, target, body;
+    static char *names[] = {"handler", "log", "pump", "wrap", "limits", "timeouts", NULL};
+    PyObject *handler, *log, *pump, *wrap, *limits, *timeouts;
     if (self->handler != NULL) {
         PyErr_SetString(PyExc_RuntimeError, "a server is made once");
         return -1;
     }
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OOOO$nnnnOOOO:Server", names, &handler, &log,
-                                     &pump, &wrap, &head, &fields, &target, &body, &keep_alive,
-                                     &head_timeout, &body_timeout, &write_timeout))
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OOOO$OO:Server", names, &handler, &log, &pump,
+                                     &wrap, &limits, &timeouts))
         return -1;
     if (!PyCallable_Check(handler)) {
         PyErr_Format(PyExc_TypeError, "the handler must be callable, %.200s is not",
                      Py_TYPE(handler)->tp_name);
         return -1;
     }
-    if (check_limits(head, fields, target, body) < 0 ||
-        read_seconds(keep_alive, "keep_alive", &self->keep_alive_ticks) < 0 ||
-        read_seconds(head_timeout, "head", &self->head_ticks) < 0 ||
-        read_seconds(body_timeout, "body", &self->body_ticks) < 0 ||
-        read_seconds(write_timeout, "write", &self->write_ticks) < 0)
+    if (gh_options_read(self, limits, timeouts) < 0)
         return -1;
     PyObject *module = PyType_GetModule(Py_TYPE(self));
     if (module == NULL)
         return -1;
     PyMem_Free(self->fields);
     PyMem_Free(self->cork);
-    self->fields = PyMem_New(gh_field, (size_t)fields);
+    self->fields = PyMem_New(gh_field, self->limits.fields);
     self->cork = PyMem_Malloc(GH_CORK);
     if (self->fields == NULL || self->cork == NULL) {
         PyErr_NoMemory();
         return -1;
     }
-    self->limits = (gh_limits){(uint32_t)head, (uint32_t)fields, (uint32_t)target, (uint64_t)body};
-    self->tick_ms = choose_tick(self);
     gh_parser_allow(self->limits.head);
     self->part = part_of(module);
     self->module = Py_NewRef(module);
@@ -124,6 +62,7 @@ server_traverse(gh_server *self, visitproc visit, void *arg)
     Py_VISIT(Py_TYPE(self));
     Py_VISIT(self->module);
     Py_VISIT(self->loop_object);
+    Py_VISIT(self->limits_object);
     Py_VISIT(self->handler);
     Py_VISIT(self->context);
     Py_VISIT(self->log);
@@ -138,6 +77,7 @@ static int
 server_clear(gh_server *self)
 {
     Py_CLEAR(self->loop_object);
+    Py_CLEAR(self->limits_object);
     Py_CLEAR(self->handler);
     Py_CLEAR(self->context);
     Py_CLEAR(self->log);

@@ -4,9 +4,20 @@
 #define GUAVA_HTTP_TYPES_H
 
 #include <Python.h>
+#include <stdbool.h>
 
 #include "core/head.h"
+#include "core/limits.h"
 #include "core/reply.h"
+
+/* ---- Limits -------------------------------------------------------------------------------- */
+
+/* Reads a Limits object (any object with its attributes): 0, or -1 with an exception set. */
+int gh_limits_read(PyObject *object, gh_limits *limits);
+
+/* An int attribute between two bounds: 0, or -1 with an exception set. */
+int gh_number_read(PyObject *object, const char *name, uint64_t least, uint64_t most,
+                   uint64_t *result);
 
 /* ---- Request ------------------------------------------------------------------------------- */
 

@@ -24,7 +24,8 @@ from .authorization import Authorization, parse_authorization
 from .blocking import serve
 from .content_type import ContentType, format_content_type, parse_content_type
 from .filename import secure_filename
-from .server import Handler, Limits, Result, Server, Timeouts
+from .limits import Limits, Timeouts
+from .server import Handler, Result, Server
 
 __all__ = [
     "Authorization",

@@ -31,6 +31,8 @@ from typing import (
 
 from typing_extensions import Buffer, disjoint_base
 
+from .limits import Limits, Timeouts
+
 _T = TypeVar("_T")
 
 # A mapping of names to values, to lists of values, or pairs.
@@ -344,14 +346,8 @@ class Server:
         pump: Callable[[Peer, Any], Coroutine[Any, Any, None]],
         wrap: Callable[[Awaitable[Any]], Coroutine[Any, Any, Any]],
         *,
-        head: int,
-        fields: int,
-        target: int,
-        body: int,
-        keep_alive: float | None,
-        head_timeout: float | None,
-        body_timeout: float | None,
-        write_timeout: float | None,
+        limits: Limits,
+        timeouts: Timeouts,
     ) -> None: ...
     def start(self, loop: AbstractEventLoop, native: bool, secure: bool, /) -> None: ...
     def listen(self, fd: int, backlog: int, /) -> None: ...

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import errno
 import functools
 import logging
 import os
+import resource
 import socket
 import ssl as _ssl
 import warnings
@@ -19,14 +21,14 @@ from collections.abc import (
     Iterator,
     Sequence,
 )
-from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 import guava_loop
 
 from . import _core
+from .limits import Limits, Timeouts
 
-__all__ = ["Handler", "Limits", "Result", "Server", "Timeouts"]
+__all__ = ["Handler", "Result", "Server"]
 
 _logger = logging.getLogger("guava_http")
 
@@ -46,47 +48,11 @@ Result: TypeAlias = _Body | Awaitable[_Body]
 Handler: TypeAlias = Callable[[_core.Request], Result]
 """A `def` or `async def` function of one request."""
 
+_LIMITS = Limits()
+_TIMEOUTS = Timeouts()
+
 # Pieces of an async iterator that never waits, before others get their turn.
 _PIECES = 64
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """How much of a request is taken. Whoever sends more gets the status code, and is closed.
-
-    Args:
-        head: bytes of the request line and the header fields together; 431.
-        fields: number of header fields; 431.
-        target: bytes of the request target (the URL's path and query); 414.
-        body: bytes of the body, decoded; 413.
-    """
-
-    head: int = 64 * 1024
-    fields: int = 100
-    target: int = 8190
-    body: int = 8 * 1024 * 1024
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Timeouts:
-    """How long a client may take, in seconds; None is for ever.
-
-    They are looked at on a coarse clock and come late by up to an eighth of the shortest of them,
-    a second at most. No time is set for a handler: `asyncio.timeout` is there for that.
-
-    Args:
-        keep_alive: between two requests, then the connection is closed. Longer than a proxy's own
-            (60 s is usual), so that the proxy closes first.
-        head: for a whole head, from its first byte; 408. A new connection that sends nothing is
-            closed after this time too.
-        body: without a byte of a body that is awaited; 408.
-        write: in which the client takes nothing of what is sent; the connection is cut off.
-    """
-
-    keep_alive: float | None = 65
-    head: float | None = 10
-    body: float | None = 20
-    write: float | None = 60
 
 
 class Server:
@@ -122,8 +88,8 @@ class Server:
         port: int = 8000,
         *,
         backlog: int = 1024,
-        limits: Limits = Limits(),
-        timeouts: Timeouts = Timeouts(),
+        limits: Limits = _LIMITS,
+        timeouts: Timeouts = _TIMEOUTS,
         sockets: Sequence[socket.socket] | None = None,
         ssl: _ssl.SSLContext | None = None,
         transport: Literal["auto", "native", "asyncio"] = "auto",
@@ -137,14 +103,8 @@ class Server:
             _log,
             _pump,
             _wrap,
-            head=limits.head,
-            fields=limits.fields,
-            target=limits.target,
-            body=limits.body,
-            keep_alive=timeouts.keep_alive,
-            head_timeout=timeouts.head,
-            body_timeout=timeouts.body,
-            write_timeout=timeouts.write,
+            limits=dataclasses.replace(limits, connections=limits.connections or _most_open()),
+            timeouts=timeouts,
         )
         self._host = host
         self._port = port
@@ -386,6 +346,14 @@ class Server:
 
     def _where(self) -> str:
         return f"{_for_url(self._host)}:{self._port}"
+
+
+def _most_open() -> int:
+    """How many connections there may be when nobody has said so."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY:
+        return 10_000
+    return max(1, min(soft - 64, 10_000))
 
 
 def _bound_socket(info: Any, port: int) -> socket.socket:

@@ -4,6 +4,9 @@
  * have been found here, whole; that also makes every slice that it reports one piece. */
 #include "core/scan.h"
 
+#include <stdbool.h>
+#include <string.h>
+
 #ifdef __SSE2__
 #include <emmintrin.h>
 #endif
@@ -13,18 +16,34 @@
 /* A request line is at most this much longer than its target: " HTTP/1.1" and a method, which
  * nobody has registered with more than 16 letters. */
 #define AROUND_TARGET 64
+#define VERSION_SIZE 9 /* " HTTP/1.1" */
 
-/* What can be said of a head whose last line is not complete yet. */
+/* A request line, or its beginning, that is longer than any that can be taken: for its target, or
+ * (RFC 9112, 3) for a method that nobody has. */
 static gh_verdict
+refuse_long_line(const char *line)
+{
+    const char *space = memchr(line, ' ', AROUND_TARGET);
+    if (space != NULL)
+        return gh_is_token(line, (size_t)(space - line)) ? GH_TARGET_TOO_LONG
+                                                         : GH_BAD_REQUEST_LINE;
+    return gh_is_token(line, AROUND_TARGET) ? GH_UNKNOWN_METHOD : GH_BAD_REQUEST_LINE;
+}
+
+/* What can be said of a head of which `n` bytes are there and the line in work is not complete.
+ * It is asked of complete lines too, one byte before their end, so that the answer does not hang
+ * on how the bytes were cut. */
+static inline gh_verdict
 judge_rest(const gh_scan *scan, const char *bytes, size_t n, const gh_limits *limits)
 {
-    size_t rest = n - scan->line;
     if (scan->lines == 0) {
+        const char *line = bytes + scan->line;
+        size_t rest = n - scan->line;
         /* Bytes of another protocol (TLS, say) would otherwise be waited on for an LF. */
-        if (rest > 0 && bytes[scan->line] != '\r' && !gh_is_token(bytes + scan->line, 1))
+        if (rest > 0 && *line != '\r' && !gh_is_token(line, 1))
             return GH_BAD_REQUEST_LINE;
         if (rest > (size_t)limits->target + AROUND_TARGET)
-            return GH_TARGET_TOO_LONG;
+            return refuse_long_line(line);
     }
     return n >= limits->head ? GH_HEAD_TOO_LARGE : GH_MORE;
 }
@@ -49,19 +68,31 @@ find_break(const char *at, const char *end)
     return at;
 }
 
-/* The request line is complete. */
-static gh_verdict
-end_first_line(gh_scan *scan, size_t len, const gh_limits *limits)
+static bool
+is_digit(char byte)
 {
-    if (len > (size_t)limits->target + AROUND_TARGET)
-        return GH_TARGET_TOO_LONG;
+    return byte >= '0' && byte <= '9';
+}
+
+/* The request line is complete. Its version is looked at before anything else arrives: who speaks
+ * HTTP/0.9 sends nothing else and waits. */
+static gh_verdict
+end_first_line(gh_scan *scan, const char *line, size_t len)
+{
     /* One empty line in front is forgiven (RFC 9112, 2.2). */
-    if (len == 0 && scan->line > 0)
-        return GH_BAD_REQUEST_LINE;
-    if (len == 0)
+    if (len == 0) {
         scan->start = 2;
-    else
-        scan->lines = 1;
+        return scan->line == 0 ? GH_MORE : GH_BAD_REQUEST_LINE;
+    }
+    if (len <= VERSION_SIZE)
+        return GH_BAD_REQUEST_LINE;
+    const char *version = line + len - VERSION_SIZE;
+    if (memcmp(version, " HTTP/", 6) != 0 || !is_digit(version[6]) || version[7] != '.' ||
+        !is_digit(version[8]))
+        return GH_BAD_REQUEST_LINE;
+    if (version[6] != '1' || version[8] > '1')
+        return GH_UNKNOWN_VERSION;
+    scan->lines = 1;
     scan->first = (uint32_t)len;
     return GH_MORE;
 }
@@ -86,25 +117,30 @@ gh_scan_head(gh_scan *scan, const char *bytes, size_t n, const gh_limits *limits
     const char *end = bytes + n;
     for (;;) {
         const char *cr = find_break(bytes + scan->seen, end);
-        if (end - cr < 2) {
-            /* A lone LF is bad whatever follows; a CR at the end may get its LF. */
-            if (cr < end && *cr == '\n')
-                return GH_BAD_LINE;
-            scan->seen = cr - bytes < UINT32_MAX ? (uint32_t)(cr - bytes) : UINT32_MAX;
-            return judge_rest(scan, bytes, n, limits);
+        size_t at = (size_t)(cr - bytes);
+        /* A lone LF is bad whatever follows; a CR at the end may get its LF. */
+        bool whole = cr < end && (*cr == '\n' || end - cr > 1);
+        gh_verdict verdict = judge_rest(scan, bytes,
+                                        !whole        ? n
+                                        : *cr == '\n' ? at
+                                                      : at + 1,
+                                        limits);
+        if (verdict != GH_MORE)
+            return verdict;
+        if (!whole) {
+            scan->seen = (uint32_t)at; /* the head's limit is less */
+            return GH_MORE;
         }
         if (cr[0] != '\r' || cr[1] != '\n')
             return GH_BAD_LINE;
         const char *line = bytes + scan->line;
-        size_t len = (size_t)(cr - line), after = (size_t)(cr + 2 - bytes);
-        gh_verdict verdict = scan->lines == 0 ? end_first_line(scan, len, limits)
-                                              : end_line(scan, line, len, limits);
-        if (verdict <= GH_MORE && after > limits->head)
-            return GH_HEAD_TOO_LARGE;
+        size_t len = at - scan->line;
+        verdict =
+            scan->lines == 0 ? end_first_line(scan, line, len) : end_line(scan, line, len, limits);
         if (verdict == GH_OK)
-            *size = after;
+            *size = at + 2;
         if (verdict != GH_MORE)
             return verdict;
-        scan->line = scan->seen = (uint32_t)after;
+        scan->line = scan->seen = (uint32_t)(at + 2);
     }
 }

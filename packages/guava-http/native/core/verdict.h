@@ -11,6 +11,10 @@
     X(GH_BAD_HOST, 400, "Exactly one valid Host field is needed.")                                \
     X(GH_BAD_FRAMING, 400, "Where the body ends is ambiguous.")                                   \
     X(GH_BAD_CHUNK, 400, "The chunked body is malformed.")                                        \
+    X(GH_EXTENSIONS_TOO_LARGE, 400, "The chunk extensions are larger than this server takes.")    \
+    X(GH_TRAILERS_TOO_LARGE, 400, "The trailer fields are larger than this server takes.")        \
+    X(GH_FRAMING_TOO_LARGE, 400, "The chunks' framing outweighs their data.")                     \
+    X(GH_TRACE_WITH_BODY, 400, "A TRACE request has no body.")                                    \
     X(GH_TIMEOUT, 408, "The request did not arrive in time.")                                     \
     X(GH_BODY_TOO_LARGE, 413, "The body is larger than this server takes.")                       \
     X(GH_TARGET_TOO_LONG, 414, "The request target is longer than this server takes.")            \

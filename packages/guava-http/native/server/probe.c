@@ -133,19 +133,21 @@ probe(const input *in, gh_field *fields)
 static PyObject *
 probe_call(PyObject *module, PyObject *args, PyObject *kwargs)
 {
-    static char *names[] = {"", "step", "head", "fields", "target", "body", NULL};
+    static char *names[] = {
+        "", "step", "head", "fields", "target", "body", "chunk_extensions", "trailers", NULL};
     Py_buffer data;
     Py_ssize_t step = PY_SSIZE_T_MAX;
     unsigned head = 64 * 1024, fields = GH_MAX_FIELDS, target = 8190;
+    unsigned extensions = 4096, trailers = 8192;
     unsigned long long most_body = 8 * 1024 * 1024;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "y*|$nIIIK:_probe", names, &data, &step, &head,
-                                     &fields, &target, &most_body))
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "y*|$nIIIKII:_probe", names, &data, &step,
+                                     &head, &fields, &target, &most_body, &extensions, &trailers))
         return NULL;
     input in = {
         .bytes = data.buf,
         .n = (size_t)data.len,
         .step = step < 1 ? 1 : (size_t)step,
-        .limits = {head, fields, target, most_body, 4096, 8192},
+        .limits = {head, fields, target, most_body, extensions, trailers},
     };
     gh_field *room = PyMem_New(gh_field, fields + 1);
     PyObject *result = room == NULL ? PyErr_NoMemory() : probe(&in, room);
@@ -156,7 +158,8 @@ probe_call(PyObject *module, PyObject *args, PyObject *kwargs)
 
 static PyMethodDef probe_methods[] = {
     {"_probe", (PyCFunction)(void (*)(void))probe_call, METH_VARARGS | METH_KEYWORDS,
-     "_probe($module, data, /, *, step=..., head=65536, fields=100, target=8190, body=8388608)\n"
+     "_probe($module, data, /, *, step=..., head=65536, fields=100, target=8190, body=8388608,\n"
+     "       chunk_extensions=4096, trailers=8192)\n"
      "--\n\n"
      "Read one request that comes `step` bytes at a time: (status, head, body, bytes taken), "
      "where\n"

@@ -376,4 +376,6 @@ def _probe(
     fields: int = 100,
     target: int = 8190,
     body: int = 8388608,
+    chunk_extensions: int = 4096,
+    trailers: int = 8192,
 ) -> tuple[int, dict[str, Any] | None, bytes, int]: ...

@@ -1,0 +1,1 @@
+"""HTTP of every kind: the limit, Guava, its peers and nginx, side by side in one run."""

@@ -1,0 +1,1 @@
+"""Controllers of guava_mvc.py."""

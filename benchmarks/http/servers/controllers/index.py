@@ -1,0 +1,6 @@
+import guava
+
+
+class IndexController(guava.controller.Controller):
+    def index(self):
+        self.write("Hello, world!")

@@ -1,0 +1,8 @@
+import guava
+
+from benchmarks.http.rows import OBJECT
+
+
+class JsonController(guava.controller.Controller):
+    def index(self):
+        return OBJECT

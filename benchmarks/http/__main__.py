@@ -45,7 +45,7 @@ def arguments() -> argparse.Namespace:
         "--minutes",
         type=float,
         default=14,
-        help="after which what is left of the rounds, the first excepted, is left out (default 14)",
+        help="after which what is left of the later rounds is left out (default 14)",
     )
     parser.add_argument("--quick", action="store_true", help="one round of five rows: a try")
     parser.add_argument(

@@ -76,8 +76,8 @@ measure_answer(int fd)
             errno = EPROTO;
             die("an answer without a length");
         }
-        size_t whole =
-            (size_t)(end + 4 - answer) + strtoul(field + sizeof("\r\nContent-Length:") - 1, NULL, 10);
+        size_t whole = (size_t)(end + 4 - answer) +
+                       strtoul(field + sizeof("\r\nContent-Length:") - 1, NULL, 10);
         if (have == whole) {
             return whole;
         }

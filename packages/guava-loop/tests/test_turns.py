@@ -68,7 +68,9 @@ def calls(body: str, folder: Path, set_up: str = "") -> collections.Counter[str]
 def assert_only_polls(counted: collections.Counter[str], rounds: int = 500) -> None:
     """One in eight rounds after the first, or more where eight took too long."""
     assert set(counted) == {"poll"}
-    assert rounds / 8 - 1 <= counted["poll"] <= rounds / 2
+    # A debug build needs the 50 microseconds for a round or two.
+    most = rounds if hasattr(sys, "gettotalrefcount") else rounds / 2
+    assert rounds / 8 - 1 <= counted["poll"] <= most
 
 
 def test_some_rounds_are_one_poll(tmp_path):

@@ -14,6 +14,7 @@ import socket
 import ssl
 import subprocess
 import sys
+import time
 import warnings
 from asyncio import selector_events, sslproto, unix_events
 from collections.abc import Callable, Coroutine, Iterator
@@ -184,6 +185,13 @@ class Server:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,  # what it starts is ended with it
             )
+
+    def until_said(self, what: str, times: int) -> None:
+        """Waits until this stands in its output as often."""
+        deadline = time.monotonic() + 60
+        while self.output.read_text().count(what) < times:
+            assert self.process.poll() is None and time.monotonic() < deadline
+            time.sleep(0.01)
 
     def ended(self, sent: int = signal.SIGTERM) -> tuple[int, str]:
         """Sends the signal; what the process ended with, and what it said."""

@@ -153,6 +153,7 @@ def test_two_workers(serve, tmp_path):
     for _ in range(5):
         answer = httpx.get(f"http://127.0.0.1:{server.port}/", trust_env=False)
         assert answer.text == "1.1 guava_loop.loop 0"
+    server.until_said("lifespan.startup guava_loop.loop", 2)
     code, said = server.ended(signal.SIGINT)
     assert "Traceback" not in said
     assert said.count("lifespan.shutdown guava_loop.loop") == 2

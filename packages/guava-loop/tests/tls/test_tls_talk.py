@@ -529,7 +529,7 @@ def test_what_is_written_while_the_loop_rests(loop, contexts, Recorder):
     """It is not put off until the loop runs again, which may be never."""
     near, far = socket.socketpair()
     near.setblocking(False)
-    far.settimeout(10)
+    far.setblocking(False)
     client = contexts.client.wrap_bio(
         incoming := ssl.MemoryBIO(), outgoing := ssl.MemoryBIO(), server_hostname="localhost"
     )
@@ -545,13 +545,14 @@ def test_what_is_written_while_the_loop_rests(loop, contexts, Recorder):
             far.sendall(outgoing.read())
             await asyncio.sleep(0.001)
             try:
-                incoming.write(far.recv(65536, socket.MSG_DONTWAIT))
+                incoming.write(far.recv(65536))
             except BlockingIOError:
                 pass
         return task.result()
 
     transport, protocol = loop.run_until_complete(main())
     transport.write(b"at once")
+    far.settimeout(10)
     incoming.write(far.recv(65536))
     assert client.read() == b"at once"
     transport.abort()

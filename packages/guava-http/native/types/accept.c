@@ -316,19 +316,6 @@ answer(question *q, Py_ssize_t best, PyObject *otherwise)
     return result;
 }
 
-static PyObject *
-best_match(PyObject *module, PyObject *const *args, Py_ssize_t n_args, PyObject *kwnames)
-{
-    static const gh_signature sig = {"best_match", question_names, 3, 3, 2};
-    PyObject *values[3];
-    question q;
-    verdict v;
-    if (gh_bind(&sig, args, n_args, kwnames, values) < 0 || take_question(&q, values) < 0)
-        return NULL;
-    Py_ssize_t first = PyTuple_GET_SIZE(q.offers) > 0 ? 0 : -1;
-    return answer(&q, q.given ? choose(&q, fit_type, false, &v) : first, values[2]);
-}
-
 /* Lookup (RFC 4647, 3.4): "de" serves those who ask for "de-CH". What the field says of an offer
  * by its name has been heard before. */
 static verdict
@@ -361,25 +348,76 @@ look_up(const question *q, verdict *out)
     return best;
 }
 
+static Py_ssize_t
+choose_language(const question *q)
+{
+    verdict v;
+    verdict longer;
+    Py_ssize_t best = choose(q, fit_language, true, &v);
+    if (best >= 0 && v.fits > 1)
+        return best;
+    Py_ssize_t found = look_up(q, &longer);
+    return found >= 0 && (best < 0 || is_better(longer, v, true)) ? found : best;
+}
+
+static Py_ssize_t
+choose_type(const question *q)
+{
+    verdict v;
+    return choose(q, fit_type, false, &v);
+}
+
+/* The first offer is as good as any to those who do not say what they want. */
+static Py_ssize_t
+index_of_best(PyObject *const *values, Py_ssize_t (*choice)(const question *), question *q)
+{
+    if (take_question(q, values) < 0)
+        return -2;
+    return q->given ? choice(q) : PyTuple_GET_SIZE(q->offers) > 0 ? 0 : -1;
+}
+
+static PyObject *
+best_match(PyObject *module, PyObject *const *args, Py_ssize_t n_args, PyObject *kwnames)
+{
+    static const gh_signature sig = {"best_match", question_names, 3, 3, 2};
+    PyObject *values[3];
+    question q;
+    if (gh_bind(&sig, args, n_args, kwnames, values) < 0)
+        return NULL;
+    Py_ssize_t best = index_of_best(values, choose_type, &q);
+    return best == -2 ? NULL : answer(&q, best, values[2]);
+}
+
 static PyObject *
 best_language(PyObject *module, PyObject *const *args, Py_ssize_t n_args, PyObject *kwnames)
 {
     static const gh_signature sig = {"best_language", question_names, 3, 3, 2};
     PyObject *values[3];
     question q;
-    verdict v;
-    if (gh_bind(&sig, args, n_args, kwnames, values) < 0 || take_question(&q, values) < 0)
+    if (gh_bind(&sig, args, n_args, kwnames, values) < 0)
         return NULL;
-    if (!q.given)
-        return answer(&q, PyTuple_GET_SIZE(q.offers) > 0 ? 0 : -1, values[2]);
-    Py_ssize_t best = choose(&q, fit_language, true, &v);
-    if (best < 0 || v.fits == 1) {
-        verdict longer;
-        Py_ssize_t found = look_up(&q, &longer);
-        if (found >= 0 && (best < 0 || is_better(longer, v, true)))
-            best = found;
-    }
-    return answer(&q, best, values[2]);
+    Py_ssize_t best = index_of_best(values, choose_language, &q);
+    return best == -2 ? NULL : answer(&q, best, values[2]);
+}
+
+Py_ssize_t
+gh_choose_type(PyObject *field, PyObject *offers)
+{
+    question q;
+    Py_ssize_t best = index_of_best((PyObject *[]){field, offers}, choose_type, &q);
+    if (best != -2)
+        Py_DECREF(q.offers);
+    return best;
+}
+
+Py_ssize_t
+gh_choose_language(PyObject *field, PyObject *offers)
+{
+    question q;
+    Py_ssize_t best = index_of_best((PyObject *[]){field, offers}, choose_language, &q);
+    if (best != -2)
+        Py_DECREF(q.offers);
+    return best;
 }
 
 /* Without compression is always acceptable unless it is refused, and the last resort unless it is

@@ -164,6 +164,12 @@ PyObject *gh_cookies_parse(const gh_fields *fields);
 /* The parameters of a field as a dict; `extend`: with those of RFC 8187. */
 PyObject *gh_params_dict(gh_text params, bool extend);
 
+/* Which of a tuple of offers an Accept or Accept-Language field (str or None) prefers: its index,
+ * -1 if none is acceptable, -2 with an exception. */
+typedef Py_ssize_t (*gh_choose_fn)(PyObject *field, PyObject *offers);
+Py_ssize_t gh_choose_type(PyObject *field, PyObject *offers);
+Py_ssize_t gh_choose_language(PyObject *field, PyObject *offers);
+
 PyObject *gh_json_loads(gh_types *types, PyObject *body);
 void gh_raise(gh_types *types, int status, const char *text); /* a RequestError */
 

@@ -272,11 +272,38 @@ query_dict_repr(PyObject *self)
     return repr;
 }
 
+/* A query string, or a form's body. */
+static PyObject *
+query_dict_parse(PyObject *type, PyObject *source)
+{
+    gh_types *types = gh_types_of_type((PyTypeObject *)type);
+    const char *text = NULL;
+    Py_ssize_t n = 0;
+    if (types == NULL)
+        return NULL;
+    if (PyBytes_Check(source)) {
+        text = PyBytes_AS_STRING(source);
+        n = PyBytes_GET_SIZE(source);
+    } else if (PyUnicode_Check(source)) {
+        text = PyUnicode_AsUTF8AndSize(source, &n);
+    } else {
+        PyErr_Format(PyExc_TypeError, "parse() takes a str or bytes, not %.200s",
+                     Py_TYPE(source)->tp_name);
+    }
+    return text == NULL ? NULL : gh_query_dict_parse(types, text, (size_t)n, 400);
+}
+
 #define REFUSED(name)                                                                             \
     {name, (PyCFunction)(void (*)(void))query_dict_refuse, METH_VARARGS | METH_KEYWORDS,          \
      "Raises TypeError: a QueryDict is read-only."}
 
 static PyMethodDef query_dict_methods[] = {
+    {"parse", query_dict_parse, METH_O | METH_CLASS,
+     "parse($type, text, /)\n--\n\n"
+     "The parameters of a query string or of a urlencoded form (WHATWG URL, 5.1): '+' is a "
+     "space,\n"
+     "%XX is UTF-8, bytes that are not UTF-8 become U+FFFD.\n\n"
+     "text: str or bytes. RequestError (a ValueError): more than 1000 parameters."},
     {"getlist", query_dict_getlist, METH_O,
      "getlist($self, name, /)\n--\n\nAll values of a name, in their order; an empty list if there "
      "are "

@@ -143,6 +143,7 @@ request_traverse(PyObject *op, visitproc visit, void *arg)
     Py_VISIT(Py_TYPE(op));
     Py_VISIT(self->peer_owner);
     Py_VISIT(self->dict);
+    Py_VISIT(self->full_url);
     Py_VISIT(self->get);
     Py_VISIT(self->post);
     Py_VISIT(self->cookies);
@@ -157,6 +158,7 @@ request_clear(PyObject *op)
     self->peer_fn = NULL; /* its argument lives as long as the owner */
     Py_CLEAR(self->peer_owner);
     Py_CLEAR(self->dict);
+    Py_CLEAR(self->full_url);
     Py_CLEAR(self->get);
     Py_CLEAR(self->post);
     Py_CLEAR(self->cookies);
@@ -204,6 +206,18 @@ static PyMethodDef request_methods[] = {
     {"json", request_json, METH_NOARGS,
      "json($self)\n--\n\nThe body, read as JSON (RFC 8259; UTF-8), whatever its Content-Type.\n\n"
      "RequestError (a ValueError, status 400): it is none."},
+    {"accepts", gh_request_accepts, METH_VARARGS,
+     "accepts($self, *offers)\n--\n\n"
+     "The offer that the client wants most, by its Accept field; None if it accepts none of "
+     "them.\n"
+     "Without the field it is the first offer.\n\n"
+     "offers: str, media types; short are 'html', 'json', 'text', 'xml', 'css', 'csv', 'events',\n"
+     "'pdf'. See best_match()."},
+    {"accepts_language", gh_request_accepts_language, METH_VARARGS,
+     "accepts_language($self, *offers)\n--\n\n"
+     "The language that the client wants most, by its Accept-Language field; None if it accepts\n"
+     "none of them. Without the field it is the first offer.\n\n"
+     "offers: str, language tags. See best_language()."},
     {NULL},
 };
 
@@ -224,6 +238,13 @@ CACHED_GETTER(post)
 CACHED_GETTER(cookies)
 CACHED_GETTER(body)
 CACHED_GETTER(peer)
+
+static PyObject *
+request_full_url(PyObject *op, void *Py_UNUSED(closure))
+{
+    gh_request *self = (gh_request *)op;
+    return cached(self, &self->full_url, gh_request_make_full_url);
+}
 
 static PyObject *
 request_method(PyObject *op, void *Py_UNUSED(closure))
@@ -323,6 +344,23 @@ static PyGetSetDef request_getset[] = {
      "by\n"
      "hand"},
     {"remote_addr", request_remote_addr, NULL, "str: the client's IP address, or \"\""},
+    {"URL", request_full_url, NULL,
+     "URL: what was asked for, with scheme and host; relative where an HTTP/1.0 request names no\n"
+     "host. RequestError (400): the host is none, such as 300.1.1.1"},
+    {"is_secure", gh_request_is_secure, NULL, "bool: it came over TLS"},
+    {"content_type", gh_request_content_type, NULL,
+     "str: the Content-Type field, with its parameters; or None"},
+    {"mimetype", gh_request_mimetype, NULL,
+     "str: the body's media type in lower case, without parameters; or \"\""},
+    {"charset", gh_request_charset, NULL,
+     "str: the Content-Type field's charset in lower case; \"utf-8\" without one"},
+    {"content_length", gh_request_content_length, NULL,
+     "int: the Content-Length field, in bytes; None without one (no body, or a chunked one)"},
+    {"is_json", gh_request_is_json, NULL,
+     "bool: the body's type is application/json or application/...+json"},
+    {"user_agent", gh_request_user_agent, NULL, "str: the User-Agent field, or \"\""},
+    {"authorization", gh_request_authorization, NULL,
+     "Authorization: the Authorization field; None if it is missing or malformed"},
     {"http_version", request_http_version, NULL, "str: \"1.0\" or \"1.1\""},
     {"keep_alive", request_keep_alive, NULL,
      "bool: the client wants to send another request on this connection"},

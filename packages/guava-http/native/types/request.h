@@ -1,4 +1,4 @@
-/* request.h: a Request's memory, for the three files that are about it: request.c (the type),
+/* request.h: a Request's memory, for the files that are about it: request.c (the type),
  * request_head.c (what the server does with it) and request_make.c (one made by hand). */
 #ifndef GUAVA_HTTP_TYPES_REQUEST_H
 #define GUAVA_HTTP_TYPES_REQUEST_H
@@ -22,6 +22,7 @@ typedef struct {
     bool cached; /* one of the following is not NULL */
     /* What has been asked for. */
     PyObject *url;
+    PyObject *full_url;
     PyObject *path;
     PyObject *host;
     PyObject *get;
@@ -36,5 +37,19 @@ void gh_request_forget(gh_request *self);
 
 /* Fills an empty request from the arguments of Request(). */
 int gh_request_make(gh_request *self, PyObject *args, PyObject *kwargs);
+
+/* ---- request_facts.c: getters and methods of the type -------------------------------------- */
+
+PyObject *gh_request_content_type(PyObject *op, void *closure);
+PyObject *gh_request_mimetype(PyObject *op, void *closure);
+PyObject *gh_request_is_json(PyObject *op, void *closure);
+PyObject *gh_request_charset(PyObject *op, void *closure);
+PyObject *gh_request_content_length(PyObject *op, void *closure);
+PyObject *gh_request_is_secure(PyObject *op, void *closure);
+PyObject *gh_request_user_agent(PyObject *op, void *closure);
+PyObject *gh_request_authorization(PyObject *op, void *closure);
+PyObject *gh_request_make_full_url(gh_request *self);
+PyObject *gh_request_accepts(PyObject *op, PyObject *offers);
+PyObject *gh_request_accepts_language(PyObject *op, PyObject *offers);
 
 #endif

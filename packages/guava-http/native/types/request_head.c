@@ -11,6 +11,7 @@ static void
 clear_caches(gh_request *self)
 {
     Py_CLEAR(self->url);
+    Py_CLEAR(self->full_url);
     Py_CLEAR(self->path);
     Py_CLEAR(self->host);
     Py_CLEAR(self->get);

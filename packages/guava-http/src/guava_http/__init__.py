@@ -26,8 +26,10 @@ from .content_type import ContentType, format_content_type, parse_content_type
 from .filename import secure_filename
 from .limits import Limits, Timeouts
 from .server import Handler, Result, Server
+from .url import URL
 
 __all__ = [
+    "URL",
     "Authorization",
     "ContentType",
     "Cookie",

@@ -1,0 +1,184 @@
+"""The parts of a URL as text: what may stand in them, and how the rest is written."""
+
+import re
+from collections.abc import Iterable, Mapping
+from ipaddress import AddressValueError, IPv4Address, IPv6Address
+from typing import Any
+
+from ._core import QueryDict, quote
+
+# Schemes whose URLs name a host, with the port that need not be written.
+PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443, "ftp": 21}
+
+# RFC 3986, appendix B; nothing in it looks back.
+SPLIT = re.compile(
+    r"(?:([A-Za-z][A-Za-z0-9+.-]*+):)?(?://([^/?#]*+))?([^?#]*+)(?:\?([^#]*+))?(?:#(.*))?", re.S
+)
+SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")
+# Controls, white space, what turns the direction of writing, lone surrogates, noncharacters.
+_FORBIDDEN = re.compile(
+    "[\x00-\x20\x7f-\xa0\u061c\u1680\u180e\u2000-\u200b\u200e\u200f\u2028-\u202f\u205f-\u206f\u3000"
+    "\ud800-\udfff\ufeff\ufff9-\uffff]"
+)
+_ESCAPES = re.compile(r"(?:%[0-9A-F]{2})+")
+_ANY_ESCAPE = re.compile(r"%[0-9A-Fa-f]{2}")
+_LONE_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_REG_NAME = re.compile(r"[a-z0-9._~!$&'()*+,;=-]+")
+_IPV4_LIKE = re.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)\.?")
+_IN_BRACKETS = re.compile(r"\[([^\]]*)\](?::([0-9]*))?")
+NOT_A_SCHEME = re.compile(r"[^/]*:")
+
+
+class Part:
+    """What may stand in a part of a URL as it is; the rest is percent-encoded."""
+
+    def __init__(self, safe: str) -> None:
+        self.safe = safe
+        self.clean = re.compile(rf"(?:[A-Za-z0-9._~{re.escape(safe)}-]++|%[0-9A-F]{{2}})*+")
+
+    def read(self, text: str) -> str:
+        """Of text that is encoded already, or in part: "%" with two digits stays."""
+        if self.clean.fullmatch(text):
+            return text
+        text = _LONE_PERCENT.sub("%25", text)
+        text = _ANY_ESCAPE.sub(lambda escape: escape[0].upper(), text)
+        return quote(text, safe=self.safe + "%")
+
+    def encode(self, text: str) -> str:
+        """Of text that is decoded: "%" is a character like any other."""
+        return quote(text, safe=self.safe)
+
+
+USER = Part("!$&'()*+,;=")
+PATH = Part("!$&'()*+,;=:@/")
+QUERY = Part("!$&'()*+,;=:@/?")
+FRAGMENT = Part("!$&'()*+,;=:@/?")
+PARAM = Part("!$'()*,:@/?")
+
+
+def check(text: str, what: str) -> None:
+    if not isinstance(text, str):
+        raise TypeError(f"{what} must be a str, not {type(text).__name__}")
+    found = _FORBIDDEN.search(text)
+    if found:
+        where = f"found {found[0]!r} at {found.start()}"
+        raise ValueError(f"{what} has no spaces and no control characters, {where}")
+
+
+def check_type(text: str, what: str) -> None:
+    if not isinstance(text, str):
+        raise TypeError(f"{what} must be a str, not {type(text).__name__}")
+
+
+def read_port(text: str, scheme: str | None) -> int | None:
+    """The port that must be written; None for the scheme's own or for none."""
+    if not text:
+        return None
+    if not (text.isascii() and text.isdecimal() and len(text) < 10 and int(text) < 65536):
+        raise ValueError(f"a port is a number from 0 to 65535, found {text!r}")
+    port = int(text)
+    return None if PORTS.get(scheme or "") == port else port
+
+
+def read_name(name: str) -> str:
+    """A host that is a name or an IPv4 address, as it is looked up: ASCII in lower case."""
+    if not name.isascii():
+        if len(name) > 253:
+            raise ValueError("a host name has at most 253 characters")
+        try:
+            ascii_name = name.encode("idna").decode("ascii")
+        except UnicodeError as error:
+            raise ValueError(f"the host name {name!r} has no form in ASCII: {error}") from None
+    else:
+        ascii_name = name
+    ascii_name = ascii_name.lower()
+    if not _REG_NAME.fullmatch(ascii_name):
+        raise ValueError(f"a host is a name, an IPv4 address or [an IPv6 address], found {name!r}")
+    # What looks like an address but is not written like one is read in two ways (0x7f.1).
+    if _IPV4_LIKE.fullmatch(ascii_name):
+        try:
+            return str(IPv4Address(ascii_name))
+        except AddressValueError:
+            raise ValueError(f"an IPv4 address is such as 127.0.0.1, found {name!r}") from None
+    return ascii_name
+
+
+def read_ipv6(address: str) -> str:
+    try:
+        return f"[{IPv6Address(address if '%' not in address else '')}]"
+    except AddressValueError:
+        raise ValueError(
+            f"an IPv6 address is such as [::1], found {'[' + address + ']'!r}"
+        ) from None
+
+
+def read_host(text: str, scheme: str | None) -> tuple[str, int | None]:
+    """Host, in brackets if it is an IPv6 address, and port."""
+    if text.startswith("["):
+        match = _IN_BRACKETS.fullmatch(text)
+        if match is None:
+            raise ValueError(f"a host is such as [::1] or [::1]:8000, found {text!r}")
+        return read_ipv6(match[1]), read_port(match[2] or "", scheme)
+    name, _, port = text.partition(":")
+    return read_name(name) if name else "", read_port(port, scheme)
+
+
+def remove_dot_segments(path: str) -> str:
+    """RFC 3986, 5.2.4."""
+    out: list[str] = []
+    parts = path.split("/")
+    for part in parts:
+        if part == "..":
+            if len(out) > 1 or (out and out[0]):
+                out.pop()
+        elif part != ".":
+            out.append(part)
+    if parts[-1] in (".", ".."):
+        out.append("")
+    if path.startswith("/") and (not out or out[0]):
+        out.insert(0, "")
+    return "/".join(out)
+
+
+def _param(value: Any, what: str) -> str:
+    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+        raise TypeError(f"{what} in a query is a str, an int or a float, found {value!r}")
+    return str(value)
+
+
+def pairs_of(query: Any) -> list[tuple[str, str]]:
+    if isinstance(query, QueryDict):
+        return query.multi_items()
+    pairs = []
+    for name, value in query.items() if isinstance(query, Mapping) else query:
+        many = not isinstance(value, (str, bytes, Mapping)) and isinstance(value, Iterable)
+        for one in value if many else (value,):
+            pairs.append((_param(name, "a name"), _param(one, "a value")))
+    return pairs
+
+
+def encode_query(query: Any) -> str | None:
+    if query is None:
+        return None
+    if isinstance(query, str):
+        check(query, "a query")
+        return QUERY.read(query)
+    pairs = pairs_of(query)
+    return "&".join(f"{PARAM.encode(n)}={PARAM.encode(v)}" for n, v in pairs) or None
+
+
+def _shown(char: str) -> str:
+    if char <= "\x7f":
+        return f"%{ord(char):02X}"
+    return char if char.isprintable() and not _FORBIDDEN.match(char) else quote(char, safe="")
+
+
+def readable(text: str) -> str:
+    def decoded(escapes: re.Match[str]) -> str:
+        try:
+            run = bytes.fromhex(escapes[0].replace("%", "")).decode()
+        except UnicodeDecodeError:
+            return escapes[0]
+        return "".join(map(_shown, run))
+
+    return _ESCAPES.sub(decoded, text)

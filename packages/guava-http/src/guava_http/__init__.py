@@ -23,6 +23,7 @@ from ._core import (
 from .authorization import Authorization, parse_authorization
 from .blocking import serve
 from .content_type import ContentType, format_content_type, parse_content_type
+from .events import EventStream, ServerSentEvent
 from .filename import secure_filename
 from .limits import Limits, Timeouts
 from .server import Handler, Result, Server
@@ -33,6 +34,7 @@ __all__ = [
     "Authorization",
     "ContentType",
     "Cookie",
+    "EventStream",
     "FileBody",
     "Handler",
     "Headers",
@@ -44,6 +46,7 @@ __all__ = [
     "Response",
     "Result",
     "Server",
+    "ServerSentEvent",
     "Timeouts",
     "best_encoding",
     "best_language",

@@ -98,10 +98,11 @@ class Server:
             raise ValueError(f"transport must be auto, native or asyncio, not {transport!r}")
         if transport == "native" and ssl is not None:
             raise ValueError("TLS needs the loop's transports: leave transport='native' out")
+        self._streams = _Streams()
         self._core = _core.Server(
             handler,
             _log,
-            _pump,
+            self._streams.pump,
             _wrap,
             limits=dataclasses.replace(limits, connections=limits.connections or _most_open()),
             timeouts=timeouts,
@@ -222,6 +223,7 @@ class Server:
             self._state = "closing"
             self._stop_listening()
             self._core.close(self._emptied)
+            self._streams.close()
         try:
             async with asyncio.timeout(grace):
                 await asyncio.shield(self._closed)
@@ -395,17 +397,38 @@ async def _wrap(awaitable: Awaitable[_Body]) -> _Body:
     return await awaitable
 
 
-async def _pump(peer: _core.Peer, source: AsyncIterable[str | bytes]) -> None:
-    pieces = 0
-    try:
-        async for piece in source:
-            waiter = peer.send(piece)
-            pieces += 1
-            if waiter is not None:
-                await waiter
-            elif pieces % _PIECES == 0:
-                await asyncio.sleep(0)
-    finally:
-        close = getattr(source, "aclose", None)
-        if close is not None:
-            await close()
+class _Streams:
+    """The async iterators that are being sent. One that has an `end` is told when the server
+    closes, so that a stream without an end of its own does not keep it waiting."""
+
+    def __init__(self) -> None:
+        self._endless: set[Any] = set()
+        self._closing = False
+
+    async def pump(self, peer: _core.Peer, source: AsyncIterable[str | bytes]) -> None:
+        """Sends all of it, as fast as the client takes it."""
+        pieces = 0
+        end = getattr(source, "end", None)
+        if end is not None:
+            self._endless.add(end)
+            if self._closing:
+                end()
+        try:
+            async for piece in source:
+                waiter = peer.send(piece)
+                pieces += 1
+                if waiter is not None:
+                    await waiter
+                elif pieces % _PIECES == 0:
+                    await asyncio.sleep(0)
+        finally:
+            self._endless.discard(end)
+            close = getattr(source, "aclose", None)
+            if close is not None:
+                await close()
+
+    def close(self) -> None:
+        """Ends those that go on for ever, now and from now on."""
+        self._closing = True
+        for end in list(self._endless):
+            end()

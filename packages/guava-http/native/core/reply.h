@@ -6,6 +6,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* The type of most answers. Where a reply points here, its head is known but for date and length.
+ */
+#define GH_TYPE_HTML "text/html; charset=utf-8"
+extern const char gh_type_html[sizeof(GH_TYPE_HTML)];
+
 typedef struct {
     int status;
     const char *reason; /* NULL: the standard phrase */

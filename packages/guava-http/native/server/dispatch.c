@@ -1,7 +1,6 @@
 /* dispatch.c: from a request to the handler and from what it gives to an answer. */
 #include "server/parts.h"
 
-#define HTML "text/html; charset=utf-8"
 #define JSON "application/json"
 
 static void respond(gh_peer *peer, PyObject *result, bool final);
@@ -230,8 +229,8 @@ answer_other(gh_peer *peer, PyObject *result, bool final)
 {
     gh_reply reply = {
         .status = 200,
-        .type = HTML,
-        .type_len = sizeof(HTML) - 1,
+        .type = gh_type_html,
+        .type_len = sizeof(gh_type_html) - 1,
         .length = -1,
         .keep_alive = true,
     };
@@ -259,8 +258,8 @@ respond(gh_peer *peer, PyObject *result, bool final)
 {
     gh_reply reply = {
         .status = 200,
-        .type = HTML,
-        .type_len = sizeof(HTML) - 1,
+        .type = gh_type_html,
+        .type_len = sizeof(gh_type_html) - 1,
         .keep_alive = true,
     };
     if (PyUnicode_Check(result))

@@ -26,6 +26,9 @@ typedef struct gh_types {
     PyTypeObject *cookie;
     PyTypeObject *file_body;
     PyObject *request_error;
+    PyObject *data_event; /* of guava_http.parser; NULL until a RequestParser is made */
+    PyObject *end_of_message;
+    PyObject *limits;
     PyObject *dumps; /* of guava_http._json; NULL until it is first needed */
     PyObject *loads;
     PyObject *loads_exact;
@@ -52,6 +55,7 @@ int gh_request_register(PyObject *module, gh_types *types);
 int gh_cookie_register(PyObject *module, gh_types *types);
 int gh_file_body_register(PyObject *module, gh_types *types);
 int gh_response_register(PyObject *module, gh_types *types);
+int gh_request_parser_register(PyObject *module);
 int gh_helpers_register(PyObject *module);
 int gh_accept_register(PyObject *module);
 int gh_options_register(PyObject *module);

@@ -137,8 +137,9 @@ gh_types_register(PyObject *module)
         gh_query_dict_register(module, types) < 0 || gh_headers_register(module, types) < 0 ||
         gh_request_headers_register(module, types) < 0 || gh_request_register(module, types) < 0 ||
         gh_cookie_register(module, types) < 0 || gh_file_body_register(module, types) < 0 ||
-        gh_response_register(module, types) < 0 || gh_helpers_register(module) < 0 ||
-        gh_accept_register(module) < 0 || gh_options_register(module) < 0)
+        gh_response_register(module, types) < 0 || gh_request_parser_register(module) < 0 ||
+        gh_helpers_register(module) < 0 || gh_accept_register(module) < 0 ||
+        gh_options_register(module) < 0)
         return -1;
     return join_abc(types);
 }
@@ -156,6 +157,9 @@ gh_types_traverse(gh_types *types, visitproc visit, void *arg)
     Py_VISIT(types->cookie);
     Py_VISIT(types->file_body);
     Py_VISIT(types->request_error);
+    Py_VISIT(types->data_event);
+    Py_VISIT(types->end_of_message);
+    Py_VISIT(types->limits);
     Py_VISIT(types->dumps);
     Py_VISIT(types->loads);
     Py_VISIT(types->loads_exact);
@@ -180,6 +184,9 @@ gh_types_clear(gh_types *types)
     Py_CLEAR(types->cookie);
     Py_CLEAR(types->file_body);
     Py_CLEAR(types->request_error);
+    Py_CLEAR(types->data_event);
+    Py_CLEAR(types->end_of_message);
+    Py_CLEAR(types->limits);
     Py_CLEAR(types->dumps);
     Py_CLEAR(types->loads);
     Py_CLEAR(types->loads_exact);

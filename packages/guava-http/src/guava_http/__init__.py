@@ -8,6 +8,7 @@ from ._core import (
     Request,
     RequestError,
     RequestHeaders,
+    RequestParser,
     Response,
     best_encoding,
     best_language,
@@ -26,6 +27,7 @@ from .content_type import ContentType, format_content_type, parse_content_type
 from .events import EventStream, ServerSentEvent
 from .filename import secure_filename
 from .limits import Limits, Timeouts
+from .parser import Data, EndOfMessage, Event
 from .server import Handler, Result, Server
 from .url import URL
 
@@ -34,6 +36,9 @@ __all__ = [
     "Authorization",
     "ContentType",
     "Cookie",
+    "Data",
+    "EndOfMessage",
+    "Event",
     "EventStream",
     "FileBody",
     "Handler",
@@ -43,6 +48,7 @@ __all__ = [
     "Request",
     "RequestError",
     "RequestHeaders",
+    "RequestParser",
     "Response",
     "Result",
     "Server",

@@ -110,12 +110,13 @@ def judged(goal: Goal, found: dict[str, Any]) -> dict[str, Any] | None:
 
 def ahead(found: dict[str, Any], paced: bool) -> list[str]:
     """The peers whose requests/s or CPU time is better than that of the best of ours. Where the
-    load sets the pace, only the CPU time tells."""
+    load sets the pace, the memory of a connection counts instead of the former."""
     measured = {key: figures for key, figures in found.items() if "rate" in figures}
     ours = [figures for key, figures in measured.items() if key in OURS]
     if not ours:
         return []
     cpu, rate = min(one["cpu_us"] for one in ours), max(one["rate"] for one in ours)
+    memory = min(one["memory"] for one in ours)
     return [
         key
         for key, figures in measured.items()
@@ -123,6 +124,7 @@ def ahead(found: dict[str, Any], paced: bool) -> list[str]:
         and (
             figures["cpu_us"] < cpu * (1 - NOISE)
             or (figures["rate"] > rate * (1 + NOISE) and not paced)
+            or (figures["memory"] < memory * (1 - NOISE) and paced)
         )
     ]
 

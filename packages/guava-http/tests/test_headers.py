@@ -160,6 +160,23 @@ def test_setdefault_and_update():
     assert headers["a"] == "3"
 
 
+def test_extend_keeps_what_is_there():
+    headers = Headers({"A": "1"})
+    headers.extend({"a": ["2", "3"], "b": "4"})
+    headers.extend(headers)
+    assert headers.multi_items() == [("A", "1"), ("a", "2"), ("a", "3"), ("b", "4")] * 2
+    with pytest.raises(ValueError):
+        headers.extend([("c", "5"), ("d", "\n")])
+    with pytest.raises(TypeError):
+        headers.extend(5)
+    assert len(headers.multi_items()) == 8
+
+
+def test_raw(make):
+    assert make(PAIRS).raw == [(n.encode(), v.encode("latin-1")) for n, v in PAIRS]
+    assert make([]).raw == []
+
+
 def test_sources():
     for source in (PAIRS, Headers(PAIRS), view(PAIRS), iter(PAIRS)):
         assert Headers(source).multi_items() == PAIRS
@@ -173,8 +190,10 @@ def test_sources():
 @pytest.mark.parametrize(
     "made", [copy.copy, copy.deepcopy, lambda h: pickle.loads(pickle.dumps(h))]
 )
-def test_copies(made):
-    assert made(Headers(PAIRS)).multi_items() == PAIRS
+def test_copies(make, made):
+    copied = made(make(PAIRS))
+    assert type(copied) is Headers
+    assert copied.multi_items() == PAIRS
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 /* cookie.c: Cookie, what a Set-Cookie field says (RFC 6265, 4.1). A Cookie is checked when it is
  * made and cannot be changed, so whatever has one can send it. */
-#include "types/parts.h"
+#include "types/cookie.h"
 
 #include <structmember.h>
 
@@ -8,24 +8,6 @@
 
 #include "core/cookies.h"
 #include "core/date.h"
-#include "core/field.h"
-
-#define MAX_PAIR 4096 /* bytes of name and value that every browser keeps (RFC 6265, 6.1) */
-
-typedef struct {
-    PyObject_HEAD PyObject *name; /* str */
-    PyObject *value;              /* str */
-    PyObject *max_age;            /* int or None, seconds */
-    PyObject *expires;            /* int or None, seconds since 1970 */
-    PyObject *path;               /* str or None */
-    PyObject *domain;             /* str or None */
-    PyObject *samesite;           /* "Strict", "Lax", "None", or None */
-    char secure;
-    char httponly;
-    char partitioned;
-} cookie;
-
-enum { NAME, VALUE, MAX_AGE, EXPIRES, PATH, DOMAIN, SECURE, HTTPONLY, SAMESITE, PARTITIONED };
 
 static const char *const param_names[GH_COOKIE_PARAMS] = {
     "name",   "value",  "max_age",  "expires",  "path",
@@ -33,217 +15,6 @@ static const char *const param_names[GH_COOKIE_PARAMS] = {
 };
 
 const gh_signature gh_cookie_signature = {"Cookie", param_names, GH_COOKIE_PARAMS, 2, 1};
-
-/* ---- checks -------------------------------------------------------------------------------- */
-
-static int
-set_name(cookie *self, PyObject *name)
-{
-    gh_text text;
-    if (gh_latin1_text(name, "a cookie's name", &text) < 0)
-        return -1;
-    if (!gh_is_token(text.base, text.len)) {
-        PyErr_Format(PyExc_ValueError,
-                     "a cookie's name is letters, digits and !#$%%&'*+-.^_`|~ only, found %R",
-                     name);
-        return -1;
-    }
-    self->name = Py_NewRef(name);
-    return 0;
-}
-
-static int
-set_value(cookie *self, PyObject *value)
-{
-    gh_text text = {"", 0};
-    if (value != NULL && gh_latin1_text(value, "a cookie's value", &text) < 0)
-        return -1;
-    if (!gh_is_cookie_value(text.base, text.len)) {
-        PyErr_Format(
-            PyExc_ValueError,
-            "a cookie's value is ASCII without spaces and without any of \" , ; \\, found "
-            "%R: urllib.parse.quote() makes it so",
-            value);
-        return -1;
-    }
-    if (text.len + (size_t)PyUnicode_GET_LENGTH(self->name) > MAX_PAIR) {
-        PyErr_Format(PyExc_ValueError,
-                     "browsers drop a cookie whose name and value have more than %d bytes",
-                     MAX_PAIR);
-        return -1;
-    }
-    self->value = value == NULL ? PyUnicode_New(0, 0) : Py_NewRef(value);
-    return self->value == NULL ? -1 : 0;
-}
-
-static int
-set_attribute(PyObject **slot, PyObject *value, const char *what)
-{
-    if (value == NULL || value == Py_None) {
-        *slot = Py_NewRef(Py_None);
-        return 0;
-    }
-    gh_text text;
-    if (gh_latin1_text(value, what, &text) < 0)
-        return -1;
-    if (text.len == 0 || !gh_is_cookie_attribute(text.base, text.len)) {
-        PyErr_Format(PyExc_ValueError,
-                     "%s is ASCII without control characters and without \";\", found %R", what,
-                     value);
-        return -1;
-    }
-    *slot = Py_NewRef(value);
-    return 0;
-}
-
-static int
-set_path(cookie *self, PyObject *path)
-{
-    PyObject *root = path == NULL ? PyUnicode_FromString("/") : Py_NewRef(path);
-    int result = root == NULL ? -1 : set_attribute(&self->path, root, "a cookie's path");
-    Py_XDECREF(root);
-    if (result == 0 && self->path != Py_None && PyUnicode_READ_CHAR(self->path, 0) != '/') {
-        PyErr_Format(PyExc_ValueError, "a cookie's path begins with \"/\", found %R", self->path);
-        return -1;
-    }
-    return result;
-}
-
-static PyObject *
-timedelta_seconds(PyObject *value)
-{
-    int known = gh_has(value, "total_seconds");
-    if (known <= 0)
-        return known < 0 ? NULL
-                         : PyErr_Format(PyExc_TypeError,
-                                        "a cookie's max_age is an int (seconds) or a timedelta, "
-                                        "not %.200s",
-                                        Py_TYPE(value)->tp_name);
-    PyObject *total = PyObject_CallMethod(value, "total_seconds", NULL);
-    PyObject *seconds = total == NULL ? NULL : PyNumber_Long(total);
-    Py_XDECREF(total);
-    return seconds;
-}
-
-static int
-set_max_age(cookie *self, PyObject *value)
-{
-    PyObject *seconds;
-    if (value == NULL || value == Py_None) {
-        self->max_age = Py_NewRef(Py_None);
-        return 0;
-    }
-    if (PyLong_Check(value))
-        seconds = PyNumber_Long(value);
-    else
-        seconds = timedelta_seconds(value);
-    if (seconds == NULL)
-        return -1;
-    int overflow;
-    (void)PyLong_AsLongLongAndOverflow(seconds, &overflow);
-    if (overflow != 0) {
-        PyErr_SetString(PyExc_ValueError, "a cookie's max_age is out of range");
-        Py_DECREF(seconds);
-        return -1;
-    }
-    self->max_age = seconds;
-    return 0;
-}
-
-static int
-set_expires(cookie *self, PyObject *value)
-{
-    int64_t seconds;
-    char date[GH_DATE_SIZE];
-    if (value == NULL || value == Py_None) {
-        self->expires = Py_NewRef(Py_None);
-        return 0;
-    }
-    if (gh_seconds(value, &seconds) < 0)
-        return -1;
-    if (!gh_date_render(seconds, date)) {
-        PyErr_SetString(PyExc_ValueError, "a time is within the years 1 to 9999");
-        return -1;
-    }
-    self->expires = PyLong_FromLongLong(seconds);
-    return self->expires == NULL ? -1 : 0;
-}
-
-static int
-set_samesite(cookie *self, PyObject *value)
-{
-    static const char *const allowed[] = {"Lax", "Strict", "None"};
-    if (value == Py_None) {
-        self->samesite = Py_NewRef(Py_None);
-        return 0;
-    }
-    gh_text text = {"Lax", 3};
-    if (value != NULL && gh_latin1_text(value, "a cookie's samesite", &text) < 0)
-        return -1;
-    for (size_t i = 0; i < sizeof(allowed) / sizeof(allowed[0]); i++) {
-        if (gh_same_name(text.base, text.len, allowed[i], strlen(allowed[i]))) {
-            self->samesite = PyUnicode_InternFromString(allowed[i]);
-            return self->samesite == NULL ? -1 : 0;
-        }
-    }
-    PyErr_Format(PyExc_ValueError,
-                 "a cookie's samesite is \"Strict\", \"Lax\", \"None\" or None, found %R", value);
-    return -1;
-}
-
-static int
-set_flag(char *slot, PyObject *value)
-{
-    int truth = value == NULL ? 0 : PyObject_IsTrue(value);
-    *slot = truth > 0;
-    return truth < 0 ? -1 : 0;
-}
-
-static bool
-starts_with(PyObject *name, const char *prefix)
-{
-    size_t n = strlen(prefix);
-    return (size_t)PyUnicode_GET_LENGTH(name) >= n &&
-           gh_same_name(PyUnicode_DATA(name), n, prefix, n);
-}
-
-/* What browsers would drop without a word is an error here (draft-ietf-httpbis-rfc6265bis). */
-static int
-check_together(cookie *self)
-{
-    const char *wrong = NULL;
-    if (!self->secure && self->samesite != Py_None &&
-        PyUnicode_CompareWithASCIIString(self->samesite, "None") == 0)
-        wrong = "browsers drop a cookie with samesite=\"None\" that is not secure";
-    else if (!self->secure && self->partitioned)
-        wrong = "browsers drop a partitioned cookie that is not secure";
-    else if (!self->secure && starts_with(self->name, "__Secure-"))
-        wrong = "browsers drop a cookie named __Secure-... that is not secure";
-    else if (starts_with(self->name, "__Host-") &&
-             (!self->secure || self->domain != Py_None || self->path == Py_None ||
-              PyUnicode_CompareWithASCIIString(self->path, "/") != 0))
-        wrong = "browsers drop a cookie named __Host-... unless it is secure, has the path \"/\" "
-                "and no domain";
-    if (wrong == NULL)
-        return 0;
-    PyErr_SetString(PyExc_ValueError, wrong);
-    return -1;
-}
-
-static int
-fill(cookie *self, PyObject *const *values)
-{
-    if (set_name(self, values[NAME]) < 0 || set_value(self, values[VALUE]) < 0 ||
-        set_max_age(self, values[MAX_AGE]) < 0 || set_expires(self, values[EXPIRES]) < 0 ||
-        set_path(self, values[PATH]) < 0 ||
-        set_attribute(&self->domain, values[DOMAIN], "a cookie's domain") < 0 ||
-        set_flag(&self->secure, values[SECURE]) < 0 ||
-        set_flag(&self->httponly, values[HTTPONLY]) < 0 ||
-        set_samesite(self, values[SAMESITE]) < 0 ||
-        set_flag(&self->partitioned, values[PARTITIONED]) < 0)
-        return -1;
-    return check_together(self);
-}
 
 /* ---- rendering ----------------------------------------------------------------------------- */
 
@@ -268,7 +39,7 @@ length_of(PyObject *str)
 }
 
 static char *
-put_attributes(char *out, cookie *self, PyObject *max_age)
+put_attributes(char *out, gh_cookie *self, PyObject *max_age)
 {
     static const char expires[] = "; Expires=";
     if (self->expires != Py_None) {
@@ -296,7 +67,7 @@ put_attributes(char *out, cookie *self, PyObject *max_age)
 PyObject *
 gh_cookie_bytes(PyObject *op)
 {
-    cookie *self = (cookie *)op;
+    gh_cookie *self = (gh_cookie *)op;
     PyObject *max_age = NULL;
     if (self->max_age != Py_None) {
         max_age = PyObject_Str(self->max_age);
@@ -339,7 +110,7 @@ static PyObject *
 make(PyTypeObject *type, PyObject *const *values)
 {
     PyObject *self = type->tp_alloc(type, 0);
-    if (self != NULL && fill((cookie *)self, values) < 0)
+    if (self != NULL && gh_cookie_fill((gh_cookie *)self, values) < 0)
         Py_CLEAR(self);
     return self;
 }
@@ -361,7 +132,7 @@ cookie_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 static void
 cookie_dealloc(PyObject *op)
 {
-    cookie *self = (cookie *)op;
+    gh_cookie *self = (gh_cookie *)op;
     PyTypeObject *type = Py_TYPE(op);
     Py_CLEAR(self->name);
     Py_CLEAR(self->value);
@@ -440,18 +211,46 @@ cookie_parse(PyObject *Py_UNUSED(cls), PyObject *header)
     return cookies;
 }
 
+static PyObject *
+cookie_from_header(PyObject *Py_UNUSED(cls), PyObject *header)
+{
+    PyObject *module = PyImport_ImportModule("guava_http.set_cookie");
+    PyObject *made =
+        module == NULL ? NULL : PyObject_CallMethod(module, "parse_set_cookie", "O", header);
+    Py_XDECREF(module);
+    return made;
+}
+
+/* For copy and pickle: the arguments that make the same one. */
+static PyObject *
+cookie_getnewargs(PyObject *op, PyObject *Py_UNUSED(ignored))
+{
+    gh_cookie *self = (gh_cookie *)op;
+    return Py_BuildValue("((OO){sOsOsOsOsOsOsOsO})", self->name, self->value, "max_age",
+                         self->max_age, "expires", self->expires, "path", self->path, "domain",
+                         self->domain, "secure", self->secure ? Py_True : Py_False, "httponly",
+                         self->httponly ? Py_True : Py_False, "samesite", self->samesite,
+                         "partitioned", self->partitioned ? Py_True : Py_False);
+}
+
 static PyMethodDef cookie_methods[] = {
     {"parse", cookie_parse, METH_O | METH_STATIC,
      "parse(header, /)\n--\n\n"
      "The cookies of a Cookie field, a dict of str to str: the first of each name, at most "
      "100.\n\n"
      "header: str or bytes. What is no cookie is passed over; time grows with the length only."},
+    {"from_header", cookie_from_header, METH_O | METH_STATIC,
+     "from_header(header, /)\n--\n\n"
+     "The Cookie that a Set-Cookie field sets, read as a browser reads it (RFC 6265, 5.2): for "
+     "tests\nand clients. Unknown attributes and malformed ones are passed over.\n\n"
+     "header: str. ValueError: it sets none, or one that Cookie() would refuse to send."},
+    {"__getnewargs_ex__", cookie_getnewargs, METH_NOARGS, NULL},
     {"render", cookie_render, METH_NOARGS,
      "render($self)\n--\n\nThe value of the Set-Cookie field; str(cookie) is the same."},
     {NULL},
 };
 
-#define MEMBER(name, type, doc) {#name, type, offsetof(cookie, name), READONLY, doc}
+#define MEMBER(name, type, doc) {#name, type, offsetof(gh_cookie, name), READONLY, doc}
 
 static PyMemberDef cookie_members[] = {
     MEMBER(name, T_OBJECT, "str"),
@@ -472,10 +271,18 @@ PyDoc_STRVAR(
     "Cookie(name, value='', *, max_age=None, expires=None, path='/', domain=None,\n"
     "       secure=False, httponly=False, samesite='Lax', partitioned=False)\n--\n\n"
     "A cookie to send (RFC 6265). It cannot be changed; str(cookie) is the Set-Cookie value.\n\n"
-    "max_age: int (seconds) or timedelta. expires: int or float (seconds since 1970) or datetime\n"
-    "(naive: UTC). samesite: 'Strict', 'Lax', 'None', or None to leave it out.\n"
-    "ValueError: a part has characters that it must not have, or browsers would drop the cookie\n"
-    "(not secure where it must be, over 4096 bytes, against the rules of __Host-).");
+    "name, value: str, ASCII; quote() makes any text a value. max_age: int (seconds) or "
+    "timedelta.\n"
+    "expires: int or float (seconds since 1970) or datetime (naive: UTC). With neither it is "
+    "gone\n"
+    "when the browser closes; browsers keep none longer than 400 days. path: str that begins "
+    "with\n"
+    "'/', None for the directory of the request. domain: str, a host's name: that host and all\n"
+    "below it; None is the request's host alone. secure, httponly, partitioned: bool.\n"
+    "samesite: 'Strict', 'Lax', 'None', or None to leave it out.\n"
+    "ValueError: a part has characters that it must not have, or browsers would drop the cookie:\n"
+    "samesite='None' or partitioned and not secure; __Secure-, __Host-, __Http- or __Host-Http-\n"
+    "without what the name promises; name and value over 4096 bytes, another part over 1024.");
 
 static PyType_Slot cookie_slots[] = {
     {Py_tp_doc, (void *)cookie_doc}, {Py_tp_new, cookie_new},
@@ -487,7 +294,7 @@ static PyType_Slot cookie_slots[] = {
 
 static PyType_Spec cookie_spec = {
     .name = "guava_http.Cookie",
-    .basicsize = sizeof(cookie),
+    .basicsize = sizeof(gh_cookie),
     .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE,
     .slots = cookie_slots,
 };

@@ -3,6 +3,7 @@
  *
  * Making a list or a tuple may run the garbage collector and with it anybody's code, so each
  * function looks at fields->at and fields->n anew in every round. */
+#define PY_SSIZE_T_CLEAN
 #include "types/parts.h"
 
 #include <string.h>
@@ -143,6 +144,21 @@ gh_fields_pairs(gh_types *types, const gh_fields *fields)
             Py_CLEAR(list);
         Py_XDECREF(name);
         Py_XDECREF(value);
+        Py_XDECREF(pair);
+    }
+    return list;
+}
+
+PyObject *
+gh_fields_raw(const gh_fields *fields)
+{
+    PyObject *list = PyList_New(0);
+    for (uint32_t i = 0; list != NULL && i < fields->n; i++) {
+        gh_field field = fields->at[i];
+        PyObject *pair = Py_BuildValue("(y#y#)", field.name.base, (Py_ssize_t)field.name.len,
+                                       field.value.base, (Py_ssize_t)field.value.len);
+        if (pair == NULL || PyList_Append(list, pair) < 0)
+            Py_CLEAR(list);
         Py_XDECREF(pair);
     }
     return list;

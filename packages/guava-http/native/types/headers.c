@@ -88,6 +88,13 @@ add_all(PyObject *op, PyObject *source)
     return result;
 }
 
+static int
+add_field(PyObject *op, gh_field field)
+{
+    return gh_field_text_add(LINES(op), (gh_text){field.name.base, field.name.len},
+                             (gh_text){field.value.base, field.value.len});
+}
+
 /* The names of the source lose their old values, then all its pairs are added. */
 static int
 update_all(PyObject *op, PyObject *source)
@@ -101,11 +108,8 @@ update_all(PyObject *op, PyObject *source)
         (void)gh_field_text_remove(LINES(op), (gh_text){name.base, name.len});
     }
     int result = 0;
-    for (uint32_t i = 0; result == 0 && i < fields->n; i++) {
-        gh_field field = fields->at[i];
-        result = gh_field_text_add(LINES(op), (gh_text){field.name.base, field.name.len},
-                                   (gh_text){field.value.base, field.value.len});
-    }
+    for (uint32_t i = 0; result == 0 && i < fields->n; i++)
+        result = add_field(op, fields->at[i]);
     Py_DECREF(other);
     return result;
 }
@@ -357,6 +361,26 @@ headers_multi_items(PyObject *op, PyObject *Py_UNUSED(ignored))
 }
 
 static PyObject *
+headers_raw(PyObject *op, void *Py_UNUSED(closure))
+{
+    return gh_fields_raw(gh_headers_fields(op));
+}
+
+static PyObject *
+headers_extend(PyObject *op, PyObject *source)
+{
+    PyObject *other = gh_headers_from(TYPES(op), source);
+    if (other == NULL)
+        return NULL;
+    const gh_fields *fields = gh_headers_fields(other);
+    int result = 0;
+    for (uint32_t i = 0; result == 0 && i < fields->n; i++)
+        result = add_field(op, fields->at[i]);
+    Py_DECREF(other);
+    return result < 0 ? NULL : Py_NewRef(Py_None);
+}
+
+static PyObject *
 headers_keys(PyObject *op, PyObject *Py_UNUSED(ignored))
 {
     return PyObject_CallOneArg(TYPES(op)->keys_view, op);
@@ -421,6 +445,9 @@ static PyMethodDef headers_methods[] = {
          "or is not latin-1."),
     {"update", (PyCFunction)(void (*)(void))headers_update, METH_VARARGS | METH_KEYWORDS,
      "update($self, source=(), /, **fields)\n--\n\nSets the fields of a mapping or of pairs."},
+    {"extend", headers_extend, METH_O,
+     "extend($self, source, /)\n--\n\n"
+     "Adds the fields of a mapping or of pairs and leaves those of the same names."},
     {"popitem", headers_popitem, METH_NOARGS,
      "popitem($self)\n--\n\nRemoves the last name and returns (name, value)."},
     {"clear", headers_clear, METH_NOARGS, "clear($self)\n--\n\nRemoves all fields."},
@@ -446,6 +473,11 @@ PyDoc_STRVAR(
     "ValueError: a name is no token (RFC 9110, 5.6.2), a value has control characters\n"
     "or is not latin-1.");
 
+static PyGetSetDef headers_getset[] = {
+    {"raw", headers_raw, NULL, "list of (bytes, bytes): all fields, as they will be sent"},
+    {NULL},
+};
+
 static PyType_Slot headers_slots[] = {
     {Py_tp_doc, (void *)headers_doc},
     {Py_tp_new, headers_new},
@@ -453,6 +485,7 @@ static PyType_Slot headers_slots[] = {
     {Py_tp_dealloc, headers_dealloc},
     {Py_tp_traverse, headers_traverse},
     {Py_tp_methods, headers_methods},
+    {Py_tp_getset, headers_getset},
     {Py_tp_iter, headers_iter},
     {Py_tp_repr, headers_repr},
     {Py_tp_richcompare, headers_compare},

@@ -120,6 +120,7 @@ const gh_field *gh_fields_find(const gh_fields *fields, const char *name, size_t
 PyObject *gh_fields_list(const gh_fields *fields, gh_text name);
 PyObject *gh_fields_names(gh_types *types, const gh_fields *fields); /* each once */
 PyObject *gh_fields_pairs(gh_types *types, const gh_fields *fields);
+PyObject *gh_fields_raw(const gh_fields *fields); /* pairs of bytes */
 PyObject *gh_fields_compare(gh_types *types, PyObject *a, PyObject *b, int op);
 uint32_t gh_fields_count(const gh_fields *fields); /* distinct names */
 

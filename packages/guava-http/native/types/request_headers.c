@@ -157,6 +157,20 @@ request_headers_copy(PyObject *op, PyObject *Py_UNUSED(ignored))
     return gh_headers_from(TYPES(op), op);
 }
 
+/* What is copied or pickled stands without the request. */
+static PyObject *
+request_headers_reduce(PyObject *op, PyObject *Py_UNUSED(ignored))
+{
+    PyObject *pairs = gh_fields_pairs(TYPES(op), gh_request_headers_fields(op));
+    return pairs == NULL ? NULL : Py_BuildValue("O(N)", TYPES(op)->headers, pairs);
+}
+
+static PyObject *
+request_headers_raw(PyObject *op, void *Py_UNUSED(closure))
+{
+    return gh_fields_raw(gh_request_headers_fields(op));
+}
+
 static PyObject *
 request_headers_compare(PyObject *op, PyObject *other, int how)
 {
@@ -184,6 +198,8 @@ static PyMethodDef request_headers_methods[] = {
     {"items", request_headers_items, METH_NOARGS, "items($self)\n--\n\nNames with joined values."},
     {"values", request_headers_values, METH_NOARGS, "values($self)\n--\n\nThe joined values."},
     {"copy", request_headers_copy, METH_NOARGS, "copy($self)\n--\n\nThe same fields as Headers."},
+    {"__copy__", request_headers_copy, METH_NOARGS, NULL},
+    {"__reduce__", request_headers_reduce, METH_NOARGS, NULL},
     {NULL},
 };
 
@@ -192,20 +208,19 @@ PyDoc_STRVAR(request_headers_doc,
              "upper and lower case. Fields of one name are joined by a comma (RFC 9110, 5.3);\n"
              "getlist(name) has them one by one.");
 
+static PyGetSetDef request_headers_getset[] = {
+    {"raw", request_headers_raw, NULL, "list of (bytes, bytes): all fields, as they were sent"},
+    {NULL},
+};
+
 static PyType_Slot request_headers_slots[] = {
-    {Py_tp_doc, (void *)request_headers_doc},
-    {Py_tp_dealloc, request_headers_dealloc},
-    {Py_tp_traverse, request_headers_traverse},
-    {Py_tp_clear, request_headers_clear},
-    {Py_tp_methods, request_headers_methods},
-    {Py_tp_iter, request_headers_iter},
-    {Py_tp_repr, request_headers_repr},
-    {Py_tp_richcompare, request_headers_compare},
-    {Py_tp_hash, PyObject_HashNotImplemented},
-    {Py_mp_subscript, request_headers_subscript},
-    {Py_mp_length, request_headers_length},
-    {Py_sq_contains, request_headers_contains},
-    {0, NULL},
+    {Py_tp_doc, (void *)request_headers_doc},     {Py_tp_dealloc, request_headers_dealloc},
+    {Py_tp_traverse, request_headers_traverse},   {Py_tp_clear, request_headers_clear},
+    {Py_tp_methods, request_headers_methods},     {Py_tp_getset, request_headers_getset},
+    {Py_tp_iter, request_headers_iter},           {Py_tp_repr, request_headers_repr},
+    {Py_tp_richcompare, request_headers_compare}, {Py_tp_hash, PyObject_HashNotImplemented},
+    {Py_mp_subscript, request_headers_subscript}, {Py_mp_length, request_headers_length},
+    {Py_sq_contains, request_headers_contains},   {0, NULL},
 };
 
 static PyType_Spec request_headers_spec = {

@@ -41,6 +41,8 @@ class Contestant:
     environment: dict[str, str] = field(default_factory=dict)
     without: dict[str, str] = field(default_factory=dict)
     """Apps that it does not serve, and why."""
+    slow: bool = False
+    """So far behind that the first round says it all."""
     warm: bool = False
     """It compiles what runs often: each app is loaded once without being measured."""
 
@@ -276,6 +278,7 @@ CONTESTANTS = [
         note="RequestHandler",
         command=python("tornado_app.py"),
         version=distribution("tornado"),
+        slow=True,
     ),
     Contestant(
         key="sanic",
@@ -283,6 +286,7 @@ CONTESTANTS = [
         note="one process",
         command=python("sanic_app.py"),
         version=distribution("sanic"),
+        slow=True,
     ),
     Contestant(
         key="robyn",
@@ -290,6 +294,7 @@ CONTESTANTS = [
         note="one process",
         command=python("robyn_app.py"),
         version=distribution("robyn"),
+        slow=True,
     ),
     Contestant(
         key="gunicorn",
@@ -301,6 +306,7 @@ CONTESTANTS = [
             *("--chdir", str(SERVERS), "gunicorn_app:app"),
         ),
         version=distribution("gunicorn"),
+        slow=True,
     ),
     Contestant(
         key="cherrypy",
@@ -308,6 +314,7 @@ CONTESTANTS = [
         note="its own server (cheroot), ten threads",
         command=python("cherrypy_app.py"),
         version=distribution("cherrypy"),
+        slow=True,
     ),
 ]
 """nginx takes part in the rows with files only: it answers from those."""

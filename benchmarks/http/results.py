@@ -1,6 +1,7 @@
 """What was measured, and what follows from it: ratios, goals kept and missed, who is ahead."""
 
 import platform
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,9 @@ class Results:
         self.samples.setdefault((contestant.key, row.key), []).append(sample)
 
     def fail(self, contestant: Contestant, row: Row, reason: str) -> None:
-        self.failures.setdefault((contestant.key, row.key), reason)
+        # Where something lies on this machine is nobody's concern.
+        text = re.sub(r"\s*\(?/[\w.+/-]+\)?", "", reason)[:160]
+        self.failures.setdefault((contestant.key, row.key), text)
 
     def failed(self, contestant: Contestant, row: Row) -> bool:
         return (contestant.key, row.key) in self.failures

@@ -108,12 +108,13 @@ def test_the_native_half_trusts_nobody(given):
 
     limits = Loose(Limits(connections=5), **given)
     with pytest.raises(ValueError, match=next(iter(given))):
-        _core.Server(hello, None, None, None, limits=limits, timeouts=Timeouts())
+        _core.Server(hello, None, None, None, None, limits=limits, timeouts=Timeouts())
     with pytest.raises(AttributeError):
-        _core.Server(hello, None, None, None, limits=object(), timeouts=Timeouts())
+        _core.Server(hello, None, None, None, None, limits=object(), timeouts=Timeouts())
     with pytest.raises(ValueError, match="body_rate"):
         _core.Server(
             hello,
+            None,
             None,
             None,
             None,

@@ -86,6 +86,7 @@ gh_answer_status(gh_peer *peer, int status, const char *text)
 void
 gh_refuse(gh_peer *peer, gh_verdict verdict)
 {
+    peer->server->refused++;
     peer->keep_alive = false;
     peer->linger = true;
     gh_answer_status(peer, gh_verdict_status(verdict), gh_verdict_text(verdict));

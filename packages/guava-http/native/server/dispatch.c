@@ -283,8 +283,8 @@ keep(gh_peer *peer)
 {
     if (peer->request != NULL && gh_request_detach(peer->request) < 0)
         PyErr_WriteUnraisable((PyObject *)peer);
-    if (!peer->blocked && !peer->filing)
-        gh_timer_arm(&peer->server->wheel, &peer->timer, GH_NEVER);
+    if (!peer->filing)
+        gh_disarm(peer);
 }
 
 void

@@ -73,7 +73,9 @@ gh_options_read(gh_server *server, PyObject *limits, PyObject *timeouts)
     server->pipelined = (size_t)pipelined;
     server->most_connections = (size_t)connections;
     server->most_requests = (uint32_t)requests;
+    server->counts_requests = requests != 0 || server->request_ticks != GH_FOREVER;
     server->tick_ms = choose_tick(server);
+    server->slack = server->tick_ms / GH_TICK_MS; /* `now` may be older by one tick */
     Py_XSETREF(server->limits_object, Py_NewRef(limits));
     return 0;
 }

@@ -29,9 +29,14 @@ write_out(gh_peer *peer, const guava_buf *bufs, unsigned n, void (*release)(void
     if (result == 0)
         return;
     /* A broken connection is told by closed(); until then nothing more is made for it. */
-    peer->queued = result < 0 ? 0 : server->api->queued(peer->stream);
-    peer->blocked = result < 0 || peer->queued > GH_HIGH_WATER;
-    gh_arm(peer, server->write_ticks);
+    peer->blocked = result < 0;
+    if (result < 0)
+        return;
+    size_t size = 0;
+    for (unsigned i = 0; i < n; i++)
+        size += bufs[i].len;
+    gh_deadline_write(peer, size);
+    peer->blocked = peer->queued > GH_HIGH_WATER;
 }
 
 gh_peer *

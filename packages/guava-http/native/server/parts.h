@@ -3,7 +3,9 @@
  *
  *   server.c    the object that Python starts and closes
  *   options.c   the numbers it goes by
- *   peer.c      a connection's life: made, timed, closed
+ *   peer.c      a connection's life: made, settled, closed
+ *   deadline.c  how long it may take for what
+ *   crowd.c     when connections are many
  *   receive.c   bytes in: heads and bodies, one request after the other
  *   dispatch.c  the handler is called, what it gave is looked at
  *   answer.c    an answer that is complete, and refusals
@@ -72,11 +74,12 @@ typedef struct {
     gh_foreign *foreign;   /* `loop` again, when it is not guava-loop's own */
 
     PyObject *handler;
-    PyObject *context; /* each request runs in a copy of it */
-    PyObject *log;     /* log(request or None, exception) */
-    PyObject *pump;    /* pump(peer, async iterator): a coroutine that sends all of it */
-    PyObject *wrap;    /* wrap(awaitable): a coroutine with the same result */
-    PyObject *emptied; /* called when the last peer leaves, while closing */
+    PyObject *context;  /* each request runs in a copy of it */
+    PyObject *log;      /* log(request or None, exception) */
+    PyObject *pump;     /* pump(peer, async iterator): a coroutine that sends all of it */
+    PyObject *wrap;     /* wrap(awaitable): a coroutine with the same result */
+    PyObject *emptied;  /* called when the last peer leaves, while closing */
+    PyObject *throttle; /* throttle(bool): asyncio's listeners rest, or go on */
 
     PyObject *limits_object; /* Python's Limits: what only Python needs is read there */
     gh_limits limits;
@@ -89,16 +92,23 @@ typedef struct {
     uint64_t keep_alive_ticks;
     uint64_t write_ticks;
     uint64_t request_ticks;
-    uint64_t now; /* the last tick */
+    uint64_t now;    /* ticks; it does not run while the loop is held up */
+    uint64_t ticked; /* the loop's clock at the last tick */
+    uint64_t slack;  /* by which `now` may be late, in ticks */
     unsigned tick_ms;
     void *tick; /* the loop's handle of it */
     gh_wheel wheel;
 
     gh_peer *peers;
     size_t n_peers;
-    size_t n_tasks;    /* handlers that are suspended, even if their client has left */
-    uint64_t accepted; /* connections */
-    uint64_t answered; /* requests */
+    size_t n_tasks;        /* handlers that are suspended, even if their client has left */
+    uint64_t accepted;     /* connections */
+    uint64_t answered;     /* requests */
+    uint64_t refused;      /* requests that could not be read, were too large or too slow */
+    uint64_t timed_out;    /* connections ended for slowness */
+    uint64_t evicted;      /* idle connections closed for others */
+    uint64_t disconnected; /* clients that left a request in work */
+    uint64_t full;         /* how often the listeners had to rest */
 
     guava_listener **listeners;
     size_t n_listeners;
@@ -109,6 +119,8 @@ typedef struct {
     gh_peer *corking; /* whose bytes they are */
     bool secure;      /* connections are under TLS */
     bool closing;
+    bool resting;         /* the listeners are */
+    bool counts_requests; /* there are limits that count or time requests */
 } gh_server;
 
 /* A body on its way in. */
@@ -139,17 +151,27 @@ struct gh_peer {
     bool deferred : 1;   /* a deferred call is under way */
     bool linger : 1;     /* GH_CLOSE goes by way of GH_LINGER */
     bool filing : 1;     /* a file is on its way */
+    bool writing : 1;    /* something is queued; write_due runs */
+    bool hasty : 1;      /* write_due or request_due runs */
+    bool body_held : 1;  /* the body could come, but nobody wants it */
+    bool pipelines : 1;  /* the client sends requests ahead */
+    uint32_t served;     /* requests so far */
     uint32_t drained;    /* bytes thrown away in GH_LINGER */
-    size_t queued;       /* when the write timer last looked */
-    int64_t left;        /* bytes that the answer has promised and not sent, or -1 */
-    PyObject *request;   /* being read or answered */
-    PyObject *context;   /* of its handler */
-    PyObject *task;      /* what carries on the handler, or the pump */
-    PyObject *source;    /* the iterator or file that makes the answer's body */
-    gh_reply *reply;     /* its head, while pieces are made */
-    PyObject *response;  /* owns the texts of that */
-    PyObject *waiter;    /* a future: done when `blocked` ends */
-    PyObject *address;   /* the client's, once asked for */
+    size_t queued;       /* when write_due was last looked at */
+    uint64_t due;        /* when what is awaited from the client must be there, in ticks */
+    uint64_t write_due;
+    uint64_t request_due; /* or 0 */
+    uint64_t body_since;  /* when a body began; while it is held, how long it has come */
+    uint64_t body_got;    /* bytes of it */
+    int64_t left;         /* bytes that the answer has promised and not sent, or -1 */
+    PyObject *request;    /* being read or answered */
+    PyObject *context;    /* of its handler */
+    PyObject *task;       /* what carries on the handler, or the pump */
+    PyObject *source;     /* the iterator or file that makes the answer's body */
+    gh_reply *reply;      /* its head, while pieces are made */
+    PyObject *response;   /* owns the texts of that */
+    PyObject *waiter;     /* a future: done when `blocked` ends */
+    PyObject *address;    /* the client's, once asked for */
     gh_upload *upload;
 };
 
@@ -158,10 +180,13 @@ struct gh_peer {
 extern const guava_stream_ops gh_peer_ops;
 extern const guava_stream_ops gh_peer_upload_ops; /* bodies are read into their place */
 int gh_peer_accept(guava_stream *stream, void *server);
+/* The two halves of accept(): the second when there is a stream. */
+gh_peer *gh_peer_new(gh_server *server);
+void gh_peer_begin(gh_peer *peer, guava_stream *stream);
 PyObject *gh_peer_address(void *peer);
 void gh_peer_abort(gh_peer *peer);
+void gh_peer_reset(gh_peer *peer); /* so that the client knows that something is missing */
 void gh_peer_close(gh_peer *peer);
-void gh_peer_fire(gh_timer *timer);
 /* The answer is complete: makes ready for the next request, or for the end. */
 void gh_peer_finish(gh_peer *peer);
 /* At the end of every callback, after the cork: closes what is to be closed, sets the timer. */
@@ -169,6 +194,48 @@ void gh_peer_settle(gh_peer *peer);
 /* Calls resume() in the next turn of the loop. */
 void gh_peer_defer(gh_peer *peer);
 void gh_peer_resume(gh_peer *peer);
+
+/* ---- deadline.c ------------------------------------------------------------------------------
+ */
+/* Arms the timer for the earliest deadline, after one has changed. */
+void gh_watch(gh_peer *peer);
+/* What is awaited from the client must be there in so many ticks; for ever. */
+static inline void
+gh_due(gh_peer *peer, uint64_t due)
+{
+    peer->due = due;
+    if (peer->hasty)
+        gh_watch(peer);
+    else
+        gh_timer_arm(&peer->server->wheel, &peer->timer, due);
+}
+static inline void
+gh_arm(gh_peer *peer, uint64_t ticks)
+{
+    gh_due(peer, peer->server->now + ticks + peer->server->slack);
+}
+static inline void
+gh_disarm(gh_peer *peer)
+{
+    gh_due(peer, GH_NEVER);
+}
+void gh_peer_fire(gh_timer *timer);
+/* A head has begun; a whole one is there, where `counts_requests`. */
+void gh_deadline_head(gh_peer *peer);
+void gh_deadline_request(gh_peer *peer);
+/* A body is awaited from now on; n bytes of it came; they are not wanted for now; wanted again.
+ * Only the time in which they are wanted counts. */
+void gh_deadline_body(gh_peer *peer);
+void gh_deadline_body_came(gh_peer *peer, size_t n);
+void gh_deadline_body_hold(gh_peer *peer);
+void gh_deadline_body_go(gh_peer *peer);
+/* n bytes were written, and the kernel has not taken all that is queued. */
+void gh_deadline_write(gh_peer *peer, size_t n);
+
+/* ---- crowd.c ---------------------------------------------------------------------------------
+ */
+void gh_crowd_came(gh_server *server);
+void gh_crowd_left(gh_server *server);
 
 /* ---- receive.c -------------------------------------------------------------------------------
  */
@@ -263,13 +330,5 @@ int gh_server_type_register(PyObject *module, struct gh_server_part *part);
 int gh_peer_register(PyObject *module, struct gh_server_part *part);
 int gh_probe_register(PyObject *module);
 void gh_server_left(gh_server *server); /* a peer has gone, or a task has ended */
-
-static inline void
-gh_arm(gh_peer *peer, uint64_t ticks)
-{
-    gh_server *server = peer->server;
-    /* `now` may be older by one tick. */
-    gh_timer_arm(&server->wheel, &peer->timer, server->now + ticks + server->tick_ms / GH_TICK_MS);
-}
 
 #endif

@@ -6,7 +6,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
-#include <stddef.h>
+#include <sys/socket.h>
 #include <sys/un.h>
 
 #define LINGER_TICKS 20 /* two seconds */
@@ -21,6 +21,14 @@ gh_peer_abort(gh_peer *peer)
     peer->state = GH_CLOSING;
     if (peer->stream != NULL)
         peer->server->api->abort(peer->stream, 0);
+}
+
+void
+gh_peer_reset(gh_peer *peer)
+{
+    peer->state = GH_CLOSING;
+    if (peer->stream != NULL)
+        peer->server->api->abort(peer->stream, -ECONNRESET);
 }
 
 void
@@ -65,19 +73,38 @@ drain(gh_peer *peer, size_t n)
         peer->drained += (uint32_t)n;
 }
 
+/* A request may have come that the loop has not read yet. */
+static bool
+has_unread(gh_peer *peer)
+{
+    char byte;
+    int fd = peer->server->api->fileno(peer->stream);
+    return fd >= 0 && recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+}
+
+/* Requests that will not be answered any more may be on their way, and must not reset the answer
+ * that is. TLS has no half-closed connections that would help. */
+static bool
+sends_ahead(gh_peer *peer)
+{
+    return !peer->server->secure && peer->stream != NULL && (peer->pipelines || has_unread(peer));
+}
+
 void
 gh_peer_settle(gh_peer *peer)
 {
     size_t waiting = gh_buffer_len(&peer->in);
+    bool closing = peer->server->closing;
     if (peer->state == GH_CLOSE) {
-        if (peer->linger || waiting > 0)
+        if (peer->linger || waiting > 0 || (closing && sends_ahead(peer)))
             begin_linger(peer);
         else
             gh_peer_close(peer);
     }
     if (peer->state != GH_READY)
         return;
-    if ((waiting == 0 && (peer->eof || peer->server->closing)) || (peer->partial && peer->eof))
+    if ((waiting == 0 && (peer->eof || (closing && !has_unread(peer)))) ||
+        (peer->partial && peer->eof))
         gh_peer_close(peer);
     else if (waiting == 0 && !peer->blocked)
         gh_arm(peer, peer->server->keep_alive_ticks);
@@ -111,6 +138,7 @@ gh_peer_finish(gh_peer *peer)
     Py_CLEAR(peer->context);
     let_request_go(peer);
     peer->sent_head = false;
+    peer->request_due = 0;
     if (peer->stream == NULL)
         peer->state = GH_GONE;
     else if (peer->state != GH_CLOSING)
@@ -216,12 +244,15 @@ on_closed(guava_stream *stream, int error)
     else
         server->peers = peer->next;
     server->n_peers--;
-    if (peer->request != NULL)
+    if (peer->request != NULL) {
+        server->disconnected++;
         gh_request_set_disconnected(peer->request);
+    }
     if (peer->task == NULL)
         gh_peer_finish(peer);
     else
         gh_produce_left(peer);
+    gh_crowd_left(server);
     gh_server_left(server);
     Py_DECREF(peer);
 }
@@ -240,67 +271,6 @@ const guava_stream_ops gh_peer_upload_ops = {
     .drain = on_drain,
     .closed = on_closed,
 };
-
-/* ---- time ------------------------------------------------------------------------------------
- */
-
-/* A client that takes nothing of what is queued for a whole write timeout is cut off. */
-static bool
-is_writing(gh_peer *peer)
-{
-    size_t queued = peer->server->api->queued(peer->stream);
-    if (queued == 0)
-        return false;
-    if (queued == peer->queued) {
-        gh_peer_abort(peer);
-    } else {
-        peer->queued = queued;
-        gh_arm(peer, peer->server->write_ticks);
-    }
-    return true;
-}
-
-static void
-time_out(gh_peer *peer)
-{
-    gh_peer *before = gh_cork(peer);
-    gh_upload_free(peer);
-    peer->partial = false;
-    gh_refuse(peer, GH_TIMEOUT);
-    gh_uncork(peer, before);
-    gh_peer_settle(peer);
-}
-
-void
-gh_peer_fire(gh_timer *timer)
-{
-    gh_peer *peer = (gh_peer *)((char *)timer - offsetof(gh_peer, timer));
-    if (peer->stream == NULL || is_writing(peer))
-        return;
-    switch (peer->state) {
-    case GH_READY:
-        if (peer->partial)
-            time_out(peer);
-        else if (gh_buffer_len(&peer->in) == 0)
-            gh_peer_close(peer);
-        break;
-    case GH_BODY:
-        time_out(peer);
-        break;
-    case GH_LINGER:
-        gh_peer_close(peer);
-        break;
-    case GH_CLOSING:
-        gh_peer_abort(peer);
-        break;
-    case GH_MAKING:
-        if (peer->filing)
-            gh_peer_abort(peer);
-        break;
-    default:
-        break; /* how long a handler takes is its own affair */
-    }
-}
 
 /* ---- the address -----------------------------------------------------------------------------
  */
@@ -343,21 +313,22 @@ gh_peer_address(void *arg)
 /* ---- the object ------------------------------------------------------------------------------
  */
 
-int
-gh_peer_accept(guava_stream *stream, void *arg)
+gh_peer *
+gh_peer_new(gh_server *server)
 {
-    gh_server *server = arg;
-    if (server->closing) {
-        /* It came between the kernel's queue and the end of listening. */
-        server->api->abort(stream, 0);
-        return 0;
-    }
     gh_peer *peer = (gh_peer *)server->part->peer_type->tp_alloc(server->part->peer_type, 0);
     if (peer == NULL)
-        return -1;
+        return NULL;
     peer->server = (gh_server *)Py_NewRef(server);
-    peer->stream = stream;
     peer->left = -1;
+    return peer;
+}
+
+void
+gh_peer_begin(gh_peer *peer, guava_stream *stream)
+{
+    gh_server *server = peer->server;
+    peer->stream = stream;
     peer->next = server->peers;
     if (peer->next != NULL)
         peer->next->previous = peer;
@@ -365,7 +336,23 @@ gh_peer_accept(guava_stream *stream, void *arg)
     server->n_peers++;
     server->accepted++;
     gh_arm(peer, server->head_ticks);
+    gh_crowd_came(server);
+}
+
+int
+gh_peer_accept(guava_stream *stream, void *arg)
+{
+    gh_server *server = arg;
+    if (server->tick == NULL) {
+        /* It came between the kernel's queue and the end of all. */
+        server->api->abort(stream, 0);
+        return 0;
+    }
+    gh_peer *peer = gh_peer_new(server);
+    if (peer == NULL)
+        return -1;
     server->api->set_ops(stream, &gh_peer_ops, peer);
+    gh_peer_begin(peer, stream);
     return 0;
 }
 

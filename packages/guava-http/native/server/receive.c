@@ -137,7 +137,7 @@ receive_body(gh_peer *peer, const char *bytes, size_t n)
             return n;
         }
     }
-    gh_arm(peer, server->body_ticks);
+    gh_deadline_body_came(peer, used);
     return used;
 }
 
@@ -165,6 +165,7 @@ await_body(gh_peer *peer, const gh_head *head, const char *bytes, size_t n)
         return n;
     }
     peer->state = GH_BODY;
+    gh_deadline_body(peer);
     size_t used = n > 0 ? receive_body(peer, bytes, n) : 0;
     if (peer->state != GH_BODY)
         return used;
@@ -176,7 +177,6 @@ await_body(gh_peer *peer, const gh_head *head, const char *bytes, size_t n)
         gh_out(peer, CONTINUE, sizeof(CONTINUE) - 1, NULL);
     if (peer->upload->bytes != NULL)
         server->api->set_ops(peer->stream, &gh_peer_upload_ops, peer);
-    gh_arm(peer, server->body_ticks);
     return used;
 }
 
@@ -232,6 +232,9 @@ receive_head(gh_peer *peer, const char *bytes, size_t n)
     }
     peer->http10 = head.minor == 0;
     peer->keep_alive = head.keep_alive;
+    peer->served++;
+    if (server->counts_requests)
+        gh_deadline_request(peer);
     peer->request = take_request(peer, &head);
     if (peer->request == NULL) {
         give_up(peer);
@@ -274,6 +277,8 @@ receive(gh_peer *peer, const char *bytes, size_t n)
             break;
         used += took;
     }
+    if (answered > 1)
+        peer->pipelines = true;
     return used;
 }
 
@@ -282,11 +287,8 @@ static void
 look_at_rest(gh_peer *peer, bool was_partial)
 {
     gh_server *server = peer->server;
-    if (peer->partial && !was_partial) {
-        uint64_t due = server->now + server->head_ticks + server->tick_ms / GH_TICK_MS;
-        if (peer->timer.next == NULL || due < peer->timer.due)
-            gh_timer_arm(&server->wheel, &peer->timer, due);
-    }
+    if (peer->partial && !was_partial)
+        gh_deadline_head(peer);
     /* A head may be longer than that; its own limit stops it. */
     bool full = gh_buffer_len(&peer->in) >= server->pipelined && !peer->partial;
     if (full == peer->paused || peer->stream == NULL || peer->state >= GH_CLOSE)

@@ -19,14 +19,15 @@ part_of(PyObject *module)
 static int
 server_init(gh_server *self, PyObject *args, PyObject *kwargs)
 {
-    static char *names[] = {"handler", "log", "pump", "wrap", "limits", "timeouts", NULL};
-    PyObject *handler, *log, *pump, *wrap, *limits, *timeouts;
+    static char *names[] = {"handler",  "log",    "pump",     "wrap",
+                            "throttle", "limits", "timeouts", NULL};
+    PyObject *handler, *log, *pump, *wrap, *throttle, *limits, *timeouts;
     if (self->handler != NULL) {
         PyErr_SetString(PyExc_RuntimeError, "a server is made once");
         return -1;
     }
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OOOO$OO:Server", names, &handler, &log, &pump,
-                                     &wrap, &limits, &timeouts))
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OOOOO$OO:Server", names, &handler, &log, &pump,
+                                     &wrap, &throttle, &limits, &timeouts))
         return -1;
     if (!PyCallable_Check(handler)) {
         PyErr_Format(PyExc_TypeError, "the handler must be callable, %.200s is not",
@@ -52,6 +53,7 @@ server_init(gh_server *self, PyObject *args, PyObject *kwargs)
     self->log = Py_NewRef(log);
     self->pump = Py_NewRef(pump);
     self->wrap = Py_NewRef(wrap);
+    self->throttle = Py_NewRef(throttle);
     self->handler = Py_NewRef(handler);
     return 0;
 }
@@ -68,6 +70,7 @@ server_traverse(gh_server *self, visitproc visit, void *arg)
     Py_VISIT(self->log);
     Py_VISIT(self->pump);
     Py_VISIT(self->wrap);
+    Py_VISIT(self->throttle);
     Py_VISIT(self->emptied);
     Py_VISIT(self->spare);
     return 0;
@@ -83,6 +86,7 @@ server_clear(gh_server *self)
     Py_CLEAR(self->log);
     Py_CLEAR(self->pump);
     Py_CLEAR(self->wrap);
+    Py_CLEAR(self->throttle);
     Py_CLEAR(self->emptied);
     Py_CLEAR(self->spare);
     return 0;
@@ -110,8 +114,18 @@ static void
 on_tick(void *arg)
 {
     gh_server *self = arg;
-    self->now = self->api->tick(self->loop);
+    uint64_t ticked = self->api->tick(self->loop);
+    uint64_t passed = ticked - self->ticked;
+    /* Who was held up, by a handler that blocked say, may have unread bytes of all clients: that
+     * time is not theirs. */
+    uint64_t most = 2 * self->slack + 1;
+    self->ticked = ticked;
+    self->now += passed < most ? passed : most;
     gh_wheel_turn(&self->wheel, self->now, gh_peer_fire);
+    for (gh_peer *peer = self->closing ? self->peers : NULL; peer != NULL; peer = peer->next) {
+        if (peer->state == GH_READY)
+            gh_peer_settle(peer);
+    }
 }
 
 static int
@@ -146,7 +160,7 @@ server_start(gh_server *self, PyObject *args)
         return NULL;
     self->secure = secure != 0;
     self->loop_object = Py_NewRef(loop);
-    self->now = self->api->tick(self->loop);
+    self->now = self->ticked = self->api->tick(self->loop);
     gh_wheel_start(&self->wheel, self->now);
     if (self->api->on_tick(self->loop, on_tick, self, self->tick_ms, &self->tick) < 0) {
         Py_CLEAR(self->loop_object);
@@ -192,6 +206,25 @@ loop_is_closed(gh_server *self)
     return result;
 }
 
+/* A connected socket, that Python has accepted. */
+static PyObject *
+server_adopt(gh_server *self, PyObject *args)
+{
+    int fd;
+    guava_stream *stream;
+    if (!PyArg_ParseTuple(args, "i:adopt", &fd) || !is_running(self))
+        return NULL;
+    gh_peer *peer = gh_peer_new(self);
+    if (peer == NULL)
+        return NULL;
+    if (self->api->open(self->loop, fd, &gh_peer_ops, peer, &stream) < 0) {
+        Py_DECREF(peer);
+        return NULL;
+    }
+    gh_peer_begin(peer, stream);
+    Py_RETURN_NONE;
+}
+
 static PyObject *
 server_unlisten(gh_server *self, PyObject *Py_UNUSED(ignored))
 {
@@ -224,8 +257,12 @@ static PyObject *
 server_abort(gh_server *self, PyObject *Py_UNUSED(ignored))
 {
     self->closing = true;
-    for (gh_peer *peer = self->peers; peer != NULL; peer = peer->next)
-        gh_peer_abort(peer);
+    for (gh_peer *peer = self->peers; peer != NULL; peer = peer->next) {
+        if (peer->state == GH_RUNNING || peer->state == GH_MAKING || peer->writing)
+            gh_peer_reset(peer);
+        else
+            gh_peer_abort(peer);
+    }
     Py_RETURN_NONE;
 }
 
@@ -270,6 +307,8 @@ static PyMethodDef server_methods[] = {
      "start($self, loop, native, secure, /)\n--\n\nJoin a loop: through its streams if `native`."},
     {"listen", (PyCFunction)server_listen, METH_VARARGS,
      "listen($self, fd, backlog, /)\n--\n\nAccept connections from a bound socket; owns fd."},
+    {"adopt", (PyCFunction)server_adopt, METH_VARARGS,
+     "adopt($self, fd, /)\n--\n\nServe a connected socket; owns fd."},
     {"unlisten", (PyCFunction)server_unlisten, METH_NOARGS,
      "unlisten($self, /)\n--\n\nAccept no more connections."},
     {"close", (PyCFunction)server_close, METH_O,
@@ -286,6 +325,11 @@ static PyMemberDef server_members[] = {
     {"tasks", T_PYSSIZET, offsetof(gh_server, n_tasks), READONLY, "Suspended now."},
     {"accepted", T_ULONGLONG, offsetof(gh_server, accepted), READONLY, "Connections so far."},
     {"answered", T_ULONGLONG, offsetof(gh_server, answered), READONLY, "Requests so far."},
+    {"refused", T_ULONGLONG, offsetof(gh_server, refused), READONLY, NULL},
+    {"timed_out", T_ULONGLONG, offsetof(gh_server, timed_out), READONLY, NULL},
+    {"evicted", T_ULONGLONG, offsetof(gh_server, evicted), READONLY, NULL},
+    {"disconnected", T_ULONGLONG, offsetof(gh_server, disconnected), READONLY, NULL},
+    {"full", T_ULONGLONG, offsetof(gh_server, full), READONLY, NULL},
     {NULL},
 };
 

@@ -29,6 +29,7 @@ from .filename import secure_filename
 from .limits import Limits, Timeouts
 from .parser import Data, EndOfMessage, Event
 from .server import Handler, Result, Server
+from .stats import ServerStats
 from .url import URL
 
 __all__ = [
@@ -53,6 +54,7 @@ __all__ = [
     "Result",
     "Server",
     "ServerSentEvent",
+    "ServerStats",
     "Timeouts",
     "best_encoding",
     "best_language",

@@ -395,18 +395,25 @@ class Server:
     tasks: int
     accepted: int
     answered: int
+    refused: int
+    timed_out: int
+    evicted: int
+    disconnected: int
+    full: int
     def __init__(
         self,
         handler: Callable[[Request], Any],
         log: Callable[[Request | None, BaseException], object],
         pump: Callable[[Peer, Any], Coroutine[Any, Any, None]],
         wrap: Callable[[Awaitable[Any]], Coroutine[Any, Any, Any]],
+        throttle: Callable[[bool], object],
         *,
         limits: Limits,
         timeouts: Timeouts,
     ) -> None: ...
     def start(self, loop: AbstractEventLoop, native: bool, secure: bool, /) -> None: ...
     def listen(self, fd: int, backlog: int, /) -> None: ...
+    def adopt(self, fd: int, /) -> None: ...
     def unlisten(self) -> None: ...
     def close(self, emptied: Callable[[], object], /) -> None: ...
     def abort(self) -> None: ...

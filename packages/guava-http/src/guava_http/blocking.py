@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import resource
 import signal
 import threading
 from collections.abc import Callable
@@ -13,6 +15,8 @@ import guava_loop
 from .server import Handler, Server
 
 __all__ = ["serve"]
+
+_DESCRIPTORS = 1 << 20  # where there is no limit; some programs close every number up to it
 
 
 def serve(
@@ -25,6 +29,8 @@ def serve(
     **options: Any,
 ) -> None:
     """Serves until SIGINT or SIGTERM, on a new guava_loop.Loop.
+
+    The soft limit of open files (RLIMIT_NOFILE) is raised to the hard one.
 
     The first signal lets requests in work be answered (see `Server.close`), the second ends at
     once, the third raises KeyboardInterrupt wherever the program is. Signals are only handled
@@ -41,9 +47,19 @@ def serve(
     Raises:
         OSError: host and port cannot be listened on; the message names both.
     """
+    _raise_descriptors()
     server = Server(handler, host, port, **options)
     with _Signals() as signals, asyncio.Runner(loop_factory=guava_loop.new_event_loop) as runner:
         runner.run(_serve(server, signals, grace, started))
+
+
+def _raise_descriptors() -> None:
+    """Lets the process open as many files as it may; each connection is one."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, _DESCRIPTORS)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 class _Signals:

@@ -10,9 +10,12 @@ import functools
 import logging
 import os
 import resource
+import signal
 import socket
 import ssl as _ssl
+import threading
 import warnings
+import weakref
 from collections.abc import (
     AsyncIterable,
     AsyncIterator,
@@ -27,6 +30,7 @@ import guava_loop
 
 from . import _core
 from .limits import Limits, Timeouts
+from .stats import ServerStats
 
 __all__ = ["Handler", "Result", "Server"]
 
@@ -104,6 +108,7 @@ class Server:
             _log,
             self._streams.pump,
             _wrap,
+            functools.partial(_throttle, weakref.ref(self)),
             limits=dataclasses.replace(limits, connections=limits.connections or _most_open()),
             timeouts=timeouts,
         )
@@ -115,6 +120,9 @@ class Server:
         self._transport = transport
         self._sockets: list[socket.socket] = []
         self._asyncio_servers: list[asyncio.Server] = []
+        self._native = False
+        self._resting = False
+        self._waking: asyncio.Task[None] | None = None
         self._state: Literal["new", "running", "closing", "closed"] = "new"
         self._closed: asyncio.Future[None] | None = None
 
@@ -169,6 +177,21 @@ class Server:
         """How many requests have been answered."""
         return self._core.answered
 
+    def stats(self) -> ServerStats:
+        """The counters as they are now."""
+        core = self._core
+        return ServerStats(
+            connections=core.connections,
+            tasks=core.tasks,
+            accepted=core.accepted,
+            answered=core.answered,
+            refused=core.refused,
+            timed_out=core.timed_out,
+            evicted=core.evicted,
+            disconnected=core.disconnected,
+            full=core.full,
+        )
+
     # ---- start and close -----------------------------------------------------------------------
 
     async def start(self) -> None:
@@ -181,7 +204,8 @@ class Server:
         if self._state != "new":
             raise RuntimeError("a server starts once")
         loop = asyncio.get_running_loop()
-        native = self._is_native(loop)
+        native = self._native = self._is_native(loop)
+        _ignore_sigpipe()
         self._sockets = self._given if self._given is not None else await self._bind(loop)
         self._closed = loop.create_future()
         self._core.start(loop, native, self._ssl is not None)
@@ -210,28 +234,26 @@ class Server:
     async def close(self, grace: float | None = 10) -> None:
         """Stops listening, lets requests in work be answered, and closes all connections.
 
-        Idle connections are closed at once, the others after their answer. After `grace` seconds
-        (None: however long it takes) those that are left are cut off. May be called again, to
-        wait for an earlier call or to shorten its grace.
+        A request that had arrived by then is answered, even if its connection still waited to be
+        accepted; the answer says `Connection: close`. Connections on which none has arrived are
+        closed at once. After `grace` seconds (None: however long it takes) those that are left
+        are cut off, with a reset where an answer was on its way. May be called again, to wait for
+        an earlier call or to shorten its grace.
         """
         if self._state == "new":
             self._state = "closed"
         if self._state == "closed":
             return
         assert self._closed is not None
-        if self._state == "running":
-            self._state = "closing"
-            self._stop_listening()
-            self._core.close(self._emptied)
-            self._streams.close()
         try:
             async with asyncio.timeout(grace):
+                if self._state == "running":
+                    self._state = "closing"
+                    await self._begin_to_close()
                 await asyncio.shield(self._closed)
         except TimeoutError:
             self._core.abort()
-            # The connections end in the next turns of the loop; tasks may go on for ever.
-            while self._core.connections:
-                await asyncio.sleep(0)
+            await self._gone()
         except asyncio.CancelledError:
             self._core.abort()
             raise
@@ -245,6 +267,51 @@ class Server:
     async def __aexit__(self, *exc_info: object) -> None:
         await self.close()
 
+    async def _begin_to_close(self) -> None:
+        try:
+            self._stop_accepting()
+            await self._take_waiting()
+        finally:
+            self._close_sockets()
+            self._core.close(self._emptied)
+            self._streams.close()
+
+    async def _take_waiting(self) -> None:
+        """Accepts what waits in the kernel, where closing would reset it."""
+        loop = asyncio.get_running_loop()
+        opening = []
+        for sock in self._sockets:
+            for _ in range(self._backlog + 1):
+                try:
+                    connection, _name = sock.accept()
+                except OSError:
+                    break  # there is none, mostly
+                connection.setblocking(False)
+                if self._native:
+                    _adopt(self._core, connection)
+                else:
+                    factory = functools.partial(_core.Adapter, self._core)
+                    opening.append(
+                        loop.create_task(
+                            loop.connect_accepted_socket(factory, connection, ssl=self._ssl)
+                        )
+                    )
+        if opening:
+            _, late = await asyncio.wait(opening, timeout=1)
+            for task in late:
+                task.cancel()
+        if not self._native:
+            # asyncio opens what it has accepted in a few steps.
+            for _ in range(4):
+                await asyncio.sleep(0)
+
+    async def _gone(self) -> None:
+        """Waits for connections that have been cut off; they end in the next turns."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(1):
+                while self._core.connections:
+                    await asyncio.sleep(0)
+
     def _emptied(self) -> None:
         if self._closed is not None and not self._closed.done():
             self._closed.set_result(None)
@@ -256,10 +323,36 @@ class Server:
         self._emptied()
 
     def _stop_listening(self) -> None:
+        self._stop_accepting()
+        self._close_sockets()
+
+    def _stop_accepting(self) -> None:
         self._core.unlisten()
+        if self._waking is not None:
+            self._waking.cancel()
+        self._rest()
+
+    def _rest(self) -> None:
         for server in self._asyncio_servers:
             server.close()
-        self._close_sockets()
+        self._asyncio_servers = []
+
+    def _throttle(self, resting: bool) -> None:
+        """Accepts no more for now, or again. asyncio's servers cannot pause: new ones are made.
+        They have copies of the sockets, in whose queues connections wait meanwhile."""
+        self._resting = resting
+        if resting:
+            self._rest()
+        elif self._state == "running" and (self._waking is None or self._waking.done()):
+            self._waking = asyncio.get_running_loop().create_task(self._wake())
+
+    async def _wake(self) -> None:
+        loop = asyncio.get_running_loop()
+        for sock in self._sockets:
+            if not self._resting:
+                await self._listen(loop, sock, False)
+        if self._resting or self._state != "running":
+            self._rest()
 
     def _close_sockets(self) -> None:
         for sock in self._sockets:
@@ -356,6 +449,30 @@ def _most_open() -> int:
     if soft == resource.RLIM_INFINITY:
         return 10_000
     return max(1, min(soft - 64, 10_000))
+
+
+def _throttle(server: weakref.ref[Server], resting: bool) -> None:
+    found = server()
+    if found is not None:
+        found._throttle(resting)
+
+
+def _adopt(core: _core.Server, connection: socket.socket) -> None:
+    fd = connection.detach()
+    try:
+        core.adopt(fd)
+    except OSError:
+        os.close(fd)  # it has gone already
+
+
+def _ignore_sigpipe() -> None:
+    """Python does so by itself, but where it is embedded, or was started by someone who restored
+    the signals, a client that leaves would end the process."""
+    if (
+        threading.current_thread() is threading.main_thread()
+        and signal.getsignal(signal.SIGPIPE) is signal.SIG_DFL
+    ):
+        signal.signal(signal.SIGPIPE, signal.SIG_IGN)
 
 
 def _bound_socket(info: Any, port: int) -> socket.socket:

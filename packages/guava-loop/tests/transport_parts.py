@@ -79,7 +79,11 @@ def pair(family: str) -> tuple[socket.socket, socket.socket]:
         ours, theirs = socket.socketpair()
     else:
         with socket.create_server(("127.0.0.1", 0)) as listener:
-            theirs = socket.create_connection(listener.getsockname())
+            # What the kernel holds is bounded: left alone, some take megabytes at once.
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 256 * 1024)
+            theirs = socket.socket()
+            theirs.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 256 * 1024)
+            theirs.connect(listener.getsockname())
             ours, _ = listener.accept()
     ours.setblocking(False)
     theirs.settimeout(20)

@@ -8,13 +8,25 @@ import random
 
 import pytest
 from guava_http import (
+    URL,
     Cookie,
     FileBody,
     Headers,
     QueryDict,
     Request,
     Response,
+    best_encoding,
+    best_language,
+    best_match,
+    format_content_type,
     http_date,
+    parse_accept,
+    parse_authorization,
+    parse_content_type,
+    parse_date,
+    parse_options_header,
+    quote,
+    secure_filename,
     status_phrase,
     unquote,
 )
@@ -22,10 +34,12 @@ from guava_http import (
 STEPS = 8000
 TEXTS = ["", "a", "A", "X-A", "host", "cookie", "set-cookie", "content-type", "é", "\u20ac"]
 TEXTS += ["\ud800", "a\nb", "a=b; c=d", "/a?b=c", "*", "http://h/x", "%41%ff", "GET", "x" * 300]
+TEXTS += ["text/html;q=0.5, */*", "gzip, br;q=0", "Basic YTpi", "a=b; Path=/; Secure", "accept"]
 TEXTS += ["application/x-www-form-urlencoded", '"x\\054"', "Lax", "None", "__Host-a", "/"]
 NUMBERS = [0, 1, -1, 200, 404, 2**63, 2**64, -5, 1e300, float("nan"), True, None]
 KEYWORDS = ["method", "url", "path", "host", "body", "HEADERS", "GET", "POST", "COOKIES", "status"]
 KEYWORDS += ["headers", "content_type", "reason", "name", "value", "max_age", "expires", "domain"]
+KEYWORDS += ["accept", "offers", "safe", "domain", "partitioned", "httponly"]
 KEYWORDS += ["secure", "samesite", "offset", "length", "date", "plus", "when", "default", "own"]
 DUNDERS = ["__init__", "__contains__", "__or__", "__ior__", "__reduce__", "__enter__", "__exit__"]
 
@@ -37,6 +51,10 @@ class Fuzzer:
         self.depth = 0
         self.functions = [Request, Response, Headers, QueryDict, Cookie, Cookie.parse, FileBody]
         self.functions += [Response.json, Response.text, Response.html, Response.redirect]
+        self.functions += [URL, QueryDict.parse, Cookie.from_header, parse_accept, best_match]
+        self.functions += [best_language, best_encoding, parse_options_header, parse_date, quote]
+        self.functions += [parse_authorization, parse_content_type, format_content_type]
+        self.functions += [secure_filename]
         self.functions += [http_date, status_phrase, unquote, copy.copy, copy.deepcopy, repr, str]
         self.functions += [len, list, dict, hash, bool, self.compare, self.read, self.write]
         self.functions += [self.delete, lambda x: pickle.loads(pickle.dumps(x))]

@@ -97,6 +97,57 @@ def query():
 def helpers():
     return http_date(0), status_phrase(404), unquote("%41" * 200, plus=True), unquote(b"%zz")
 
+OPTIONS = 'a/b; C="x\\\\"; d*=UTF-8' + "''%C3%A9; e*=x; f=\xe9"
+
+def preferences():
+    accept = 'text/html;level="1";q=0.5, */*;q=0.1, json, de-CH, gzip;q=0, (x)'
+    return (parse_accept(accept), best_match(accept, ["text/html", "a/b"]), best_match(None, []),
+            best_language(accept, ["de", "en"], "x"), best_encoding(accept, ("gzip", "br")),
+            best_encoding("identity;q=0", []),
+            parse_options_header(OPTIONS),
+            parse_options_header("a;b=\u20ac"))
+
+def dates():
+    return (parse_date("Sun, 06 Nov 1994 08:49:37 GMT"), parse_date(b"Sun Nov  6 08:49:37 1994"),
+            quote("\xe9 /" * 100), quote(b"\\xff%", safe="%"), QueryDict.parse("a=1&a=%20&b"),
+            QueryDict.parse(b"a=1"))
+
+def facts():
+    request = Request(
+        "POST", "/a?b=c", host="h.example",
+        HEADERS={"Content-Type": "application/x+json; charset=UTF-8", "Content-Length": "5",
+                 "Accept": "text/html, application/json", "Accept-Language": "de-CH",
+                 "User-Agent": "me"},
+    )
+    return (request.content_type, request.mimetype, request.charset, request.content_length,
+            request.is_json, request.is_secure, request.user_agent,
+            request.accepts("json", "html"), request.accepts("x/y"), request.accepts(),
+            request.accepts_language("en", "de"), request.HEADERS.raw,
+            request.HEADERS.__copy__(), request.HEADERS.__reduce__())
+
+def copies():
+    headers = Headers(PAIRS)
+    headers.extend(PAIRS)
+    cookie = Cookie("a", "b", max_age=5, expires=6, domain="x.example", secure=True)
+    return headers.raw, cookie.__getnewargs_ex__()
+
+def in_python():
+    request = Request(url="/a?b=c", host="h.example", HEADERS={"Authorization": "Basic YTpi"})
+    for call in (lambda: URL("http:"), lambda: Cookie.from_header("x"),
+                 lambda: Request(host="300.1.1.1").URL):
+        try:
+            call()
+        except ValueError:
+            continue
+        raise AssertionError("no error")
+    return (request.authorization, request.URL, request.URL, secure_filename("../con"),
+            Cookie.from_header("a=b; Expires=06 Nov 1994 08:49:37; Path=/"))
+
+def urls():
+    url = URL("http://u:p@H.example:81/a%2fb/c|?d=e&d=f#g")
+    return (str(url), repr(url), url.human(), url.query, url.join("../x?y"), url / "z", hash(url),
+            url.with_query(a=[1, 2], b="c"), url.update_query(d=3), url.origin, url.parts)
+
 def file_body():
     with FileBody(sys.executable, 1, 2) as body:
         return body.fileno(), repr(body), body.length
@@ -110,6 +161,14 @@ WRONG = (
     lambda: Response.redirect("\\n"), lambda: Response.redirect("/", 200),
     lambda: unquote(5), lambda: http_date("x"), lambda: Response(nonsense=1),
     lambda: Request().GET.pop("a"),
+    lambda: parse_date("x"), lambda: parse_date(5), lambda: parse_accept("\u20ac"),
+    lambda: best_match("a", "b"), lambda: best_language("a", [5]), lambda: best_encoding("a", 5),
+    lambda: Request().accepts(5), lambda: quote(5),
+    lambda: quote("a", safe="\xe9"), lambda: QueryDict.parse(5),
+    lambda: QueryDict.parse("a&" * 1001),
+    lambda: Cookie("a", domain="x:1"), lambda: Headers().extend(5),
+    lambda: parse_options_header(5), lambda: Cookie("a", path="/" * 2000),
+    lambda: Cookie("__Http-a"), lambda: quote("\\ud800"),
 )
 
 def wrong():
@@ -127,7 +186,8 @@ def cycles():
     made.append(Response(iter(made)))
 
 OPERATIONS = [read_request, attributes, given, json, bad_json, headers, response, makers, derived,
-              cookie, query, helpers, file_body, wrong, cycles]
+              cookie, query, helpers, file_body, wrong, cycles, preferences, dates, facts, copies,
+              urls, in_python]
 """
 
 LEAKS = """
@@ -158,6 +218,8 @@ import _testcapi
 # The libraries of JSON, and functions that are made by Python code, crash by themselves.
 OPERATIONS.remove(json)
 OPERATIONS.remove(bad_json)
+OPERATIONS.remove(urls)
+OPERATIONS.remove(in_python)
 if hasattr(sys, "gettotalrefcount"):
     # A debug build ends itself where CPython loses the exception that is spoken of below.
     OPERATIONS.remove(wrong)

@@ -17,8 +17,8 @@ two(char *out, int64_t number)
 }
 
 /* A calendar that begins in March has its leap day last, so that months follow one formula. */
-static void
-civil(int64_t days, int64_t *year, int64_t *month, int64_t *day)
+void
+gh_date_civil(int64_t days, int64_t *year, int64_t *month, int64_t *day)
 {
     int64_t shifted = days + 719468; /* since 0000-03-01 */
     int64_t era = (shifted >= 0 ? shifted : shifted - 146096) / 146097;
@@ -41,7 +41,7 @@ gh_date_render(int64_t seconds, char *out)
     int64_t since = seconds - FIRST; /* 0001-01-01 was a Monday */
     int64_t time = since % DAY;
     int64_t year, month, day;
-    civil(since / DAY - 719162, &year, &month, &day);
+    gh_date_civil(since / DAY - 719162, &year, &month, &day);
 
     memcpy(out, weekdays + since / DAY % 7 * 3, 3);
     memcpy(out + 3, ", ", 2);

@@ -11,4 +11,7 @@
  * 9999, which the format cannot show. */
 bool gh_date_render(int64_t seconds, char *out);
 
+/* The day of the calendar, month and day from 1, that is `days` after 1970-01-01. */
+void gh_date_civil(int64_t days, int64_t *year, int64_t *month, int64_t *day);
+
 #endif

@@ -1,6 +1,7 @@
 /* helpers.c: functions of core/ that are useful by themselves, with Python faces. */
 #include "types/parts.h"
 
+#include <datetime.h>
 #include <time.h>
 
 #include "core/date.h"
@@ -28,21 +29,20 @@ http_date(PyObject *module, PyObject *const *args, Py_ssize_t n_args, PyObject *
     return gh_latin1(date, GH_DATE_SIZE);
 }
 
-/* 0001-01-01 in UTC, to which seconds are added: datetime.fromtimestamp() does not go so far back
- * everywhere. The class is looked up each time; it is as cheap as keeping it is complicated. */
+/* By datetime's C interface, which is fetched each time: nothing to keep, and no Python runs. */
 static PyObject *
 utc_datetime(int64_t seconds)
 {
-    PyObject *aware = NULL;
-    PyObject *datetime = PyImport_ImportModule("datetime");
-    PyObject *type = datetime == NULL ? NULL : PyObject_GetAttrString(datetime, "datetime");
-    PyObject *utc = datetime == NULL ? NULL : PyObject_GetAttrString(datetime, "UTC");
-    if (type != NULL && utc != NULL)
-        aware = PyObject_CallMethod(type, "fromtimestamp", "LO", (long long)seconds, utc);
-    Py_XDECREF(datetime);
-    Py_XDECREF(type);
-    Py_XDECREF(utc);
-    return aware;
+    int64_t year, month, day;
+    int64_t days = (seconds >= 0 ? seconds : seconds - 86399) / 86400;
+    int64_t time = seconds - days * 86400;
+    PyDateTime_CAPI *api = PyCapsule_Import(PyDateTime_CAPSULE_NAME, 0);
+    if (api == NULL)
+        return NULL;
+    gh_date_civil(days, &year, &month, &day);
+    return api->DateTime_FromDateAndTime((int)year, (int)month, (int)day, (int)(time / 3600),
+                                         (int)(time / 60 % 60), (int)(time % 60), 0,
+                                         api->TimeZone_UTC, api->DateTimeType);
 }
 
 static PyObject *

@@ -4,6 +4,7 @@
  * codings that contradict each other. */
 #include "core/parser.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include <http_parser.h>
@@ -23,7 +24,8 @@ typedef struct {
     gh_slice host;
     bool close; /* Connection: close, and keep-alive */
     bool keep_alive;
-    bool coded; /* a Transfer-Encoding field */
+    bool coded;      /* a Transfer-Encoding field */
+    ptrdiff_t shift; /* from the bytes that http-parser reads to the head's own */
     gh_verdict verdict;
 } reading;
 
@@ -52,7 +54,7 @@ static int
 on_url(http_parser *parser, const char *at, size_t n)
 {
     reading *self = parser->data;
-    self->url = (gh_slice){at, (uint32_t)n};
+    self->url = (gh_slice){at + self->shift, (uint32_t)n};
     return 0;
 }
 
@@ -60,6 +62,7 @@ static int
 on_name(http_parser *parser, const char *at, size_t n)
 {
     reading *self = parser->data;
+    at += self->shift;
     if (self->head->n_fields == self->room)
         return refuse(self, GH_TOO_MANY_FIELDS);
     /* For the shortest names a loop costs less than a call. */
@@ -157,6 +160,7 @@ on_value(http_parser *parser, const char *at, size_t n)
 {
     reading *self = parser->data;
     gh_field *field = &self->fields[self->head->n_fields++];
+    at += self->shift;
     gh_strip(&at, &n);
     /* The library checks every byte of a value but its first. */
     if (n > 0 && ((uint8_t)*at < ' ' || *at == 0x7f))
@@ -258,6 +262,48 @@ judge(const reading *self, const gh_scan *scan, const gh_limits *limits)
     return GH_OK;
 }
 
+/* Feeds the head, or bytes that stand for it, to http-parser. */
+static gh_verdict
+run(reading *self, const char *bytes)
+{
+    http_parser parser;
+    http_parser_init(&parser, HTTP_REQUEST);
+    parser.data = self;
+    size_t taken = http_parser_execute(&parser, &settings, bytes, self->head->size);
+    enum http_errno error = HTTP_PARSER_ERRNO(&parser);
+    if (error != HPE_OK)
+        return explain(self, error);
+    return taken == self->head->size ? GH_OK : GH_BAD_FIELD;
+}
+
+/* The library takes no tab behind a length, where one may stand (RFC 9112, 5.1). It seldom does:
+ * then, and only then, the library gets a copy of the head with spaces in the place of tabs at the
+ * ends of lines. Slices are of the original. */
+static gh_verdict
+run_without_tabs(reading *self, const char *start)
+{
+    uint32_t size = self->head->size;
+    char *copy = memchr(start, '\t', size) == NULL ? NULL : malloc(size);
+    if (copy == NULL)
+        return GH_BAD_FRAMING;
+    memcpy(copy, start, size);
+    bool at_end = false;
+    for (uint32_t i = size; i-- > 0;) {
+        at_end = copy[i] == '\r' || (at_end && (copy[i] == ' ' || copy[i] == '\t'));
+        if (at_end && copy[i] == '\t')
+            copy[i] = ' ';
+    }
+    gh_head *head = self->head;
+    head->n_fields = 0;
+    head->content_length = 0;
+    head->has_length = head->chunked = head->expect_continue = false;
+    *self = (reading){.head = head, .fields = self->fields, .room = self->room};
+    self->shift = (ptrdiff_t)((intptr_t)start - (intptr_t)copy);
+    gh_verdict verdict = run(self, copy);
+    free(copy);
+    return verdict;
+}
+
 gh_verdict
 gh_parse_head(const gh_scan *scan, const char *bytes, size_t size, const gh_limits *limits,
               gh_field *fields, gh_head *head)
@@ -269,15 +315,11 @@ gh_parse_head(const gh_scan *scan, const char *bytes, size_t size, const gh_limi
         return verdict;
 
     reading self = {.head = head, .fields = fields, .room = limits->fields};
-    http_parser parser;
-    http_parser_init(&parser, HTTP_REQUEST);
-    parser.data = &self;
-    size_t taken = http_parser_execute(&parser, &settings, start, head->size);
-    enum http_errno error = HTTP_PARSER_ERRNO(&parser);
-    if (error != HPE_OK)
-        return explain(&self, error);
-    if (taken != head->size)
-        return GH_BAD_FIELD;
+    verdict = run(&self, start);
+    if (verdict == GH_BAD_FRAMING && self.verdict == GH_OK)
+        verdict = run_without_tabs(&self, start);
+    if (verdict != GH_OK)
+        return verdict;
 
     /* Ours, because the library also heeds Proxy-Connection and misses tokens behind a tab. */
     head->keep_alive = head->minor > 0 ? !self.close : self.keep_alive && !self.close;

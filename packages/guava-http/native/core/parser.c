@@ -159,13 +159,14 @@ static int
 on_value(http_parser *parser, const char *at, size_t n)
 {
     reading *self = parser->data;
-    gh_field *field = &self->fields[self->head->n_fields++];
+    gh_field *field = &self->fields[self->head->n_fields];
     at += self->shift;
     gh_strip(&at, &n);
     /* The library checks every byte of a value but its first. */
     if (n > 0 && ((uint8_t)*at < ' ' || *at == 0x7f))
         return refuse(self, GH_BAD_FIELD);
     field->value = (gh_slice){at, (uint32_t)n};
+    self->head->n_fields++;
     return read_field(self, field);
 }
 

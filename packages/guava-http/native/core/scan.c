@@ -42,8 +42,10 @@ judge_rest(const gh_scan *scan, const char *bytes, size_t n, const gh_limits *li
         /* Bytes of another protocol (TLS, say) would otherwise be waited on for an LF. */
         if (rest > 0 && *line != '\r' && !gh_is_token(line, 1))
             return GH_BAD_REQUEST_LINE;
-        if (rest > (size_t)limits->target + AROUND_TARGET)
-            return refuse_long_line(line);
+        size_t most = (size_t)limits->target + AROUND_TARGET;
+        /* Of two limits that are passed, the one that a client who dawdles passes first. */
+        if (rest > most)
+            return scan->line + most >= limits->head ? GH_HEAD_TOO_LARGE : refuse_long_line(line);
     }
     return n >= limits->head ? GH_HEAD_TOO_LARGE : GH_MORE;
 }

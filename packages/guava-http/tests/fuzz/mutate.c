@@ -18,8 +18,8 @@
 
 #define MOST_INPUTS 20000
 #define MOST_WORDS 300
-#define MOST_SIZE 9000 /* bytes of an input: more than the target's limit, less than the head's   \
-                        */
+/* Bytes of an input: more than the limit of a target, less than that of a head. */
+#define MOST_SIZE 9000
 #define MAP_SIZE (1 << 16)
 
 typedef struct {

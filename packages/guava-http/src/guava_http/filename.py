@@ -55,7 +55,7 @@ def secure_filename(
         raise TypeError(f"name must be a str, not {type(name).__name__}")
     if max_bytes < 16:
         raise ValueError(f"max_bytes must be at least 16, found {max_bytes}")
-    stem = _safe(default, unicode, max_bytes, "")
+    stem = default if default == "file" else _safe(default, unicode, max_bytes, "")
     if not stem:
         raise ValueError(f"nothing is left of the default {default!r}")
     return _safe(name, unicode, max_bytes, stem) or stem

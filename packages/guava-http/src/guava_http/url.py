@@ -8,6 +8,7 @@ from .url_text import (
     FRAGMENT,
     NOT_A_SCHEME,
     PATH,
+    PLAIN,
     PORTS,
     QUERY,
     SCHEME,
@@ -79,14 +80,21 @@ class URL:
     def __new__(cls, url: "str | URL" = "") -> Self:
         if isinstance(url, URL):
             return url if type(url) is cls else cls(str(url))
+        self = object.__new__(cls)
+        self._user = self._password = self._port = self._text = self._params = None
+        plain = PLAIN.fullmatch(url) if isinstance(url, str) else None
+        if plain:
+            self._scheme, self._host, port, path, self._query, self._fragment = plain.groups()
+            self._path = path or "/"
+            if port is not None:
+                self._port = read_port(port, self._scheme)
+            return self
         check(url, "a URL")
         match = SPLIT.fullmatch(url)
         assert match is not None  # it matches any text
         scheme, authority, path, query, fragment = match.groups()
-        self = object.__new__(cls)
+        self._host = None
         self._scheme = scheme = scheme and scheme.lower()
-        self._user = self._password = self._host = self._port = None
-        self._text = self._params = None
         if authority is not None:
             self._read_authority(authority)
         elif scheme is None and NOT_A_SCHEME.match(path):
@@ -125,10 +133,17 @@ class URL:
     def _but(self, **parts: Any) -> Self:
         """The same URL with other parts, which are encoded and checked."""
         other = object.__new__(type(self))
-        for name in ("_scheme", "_user", "_password", "_host", "_port", "_path", "_query"):
-            setattr(other, name, parts.get(name, getattr(self, name)))
-        other._fragment = parts.get("_fragment", self._fragment)
+        other._scheme = self._scheme
+        other._user = self._user
+        other._password = self._password
+        other._host = self._host
+        other._port = self._port
+        other._path = self._path
+        other._query = self._query
+        other._fragment = self._fragment
         other._text = other._params = None
+        for name, value in parts.items():
+            setattr(other, name, value)
         other._complete()
         return other
 

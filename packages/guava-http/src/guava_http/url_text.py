@@ -15,6 +15,7 @@ SPLIT = re.compile(
     r"(?:([A-Za-z][A-Za-z0-9+.-]*+):)?(?://([^/?#]*+))?([^?#]*+)(?:\?([^#]*+))?(?:#(.*))?", re.S
 )
 SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")
+_FORBIDDEN_ASCII = re.compile("[\x00-\x20\x7f]")
 # Controls, white space, what turns the direction of writing, lone surrogates, noncharacters.
 _FORBIDDEN = re.compile(
     "[\x00-\x20\x7f-\xa0\u061c\u1680\u180e\u2000-\u200b\u200e\u200f\u2028-\u202f\u205f-\u206f\u3000"
@@ -28,13 +29,30 @@ _IPV4_LIKE = re.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)\.?")
 _IN_BRACKETS = re.compile(r"\[([^\]]*)\](?::([0-9]*))?")
 NOT_A_SCHEME = re.compile(r"[^/]*:")
 
+# What most URLs look like, with nothing in them that has to be looked at twice: a path, or a
+# host whose last label begins with a letter and so is no address.
+_NAME = r"(?:[a-z0-9_-]++\.)*+[a-z][a-z0-9_-]*+"
+
+
+def _run(safe: str) -> str:
+    chars = rf"[A-Za-z0-9._~{re.escape(safe)}-]*+"
+    return rf"{chars}(?:%[0-9A-F]{{2}}{chars})*+"
+
+
+_PATH, _QUERY = "!$&'()*+,;=:@/", "!$&'()*+,;=:@/?"
+PLAIN = re.compile(
+    rf"(?:(https?)://({_NAME})(?::([0-9]{{1,4}}))?(?=[/?#]|\Z)|(?=/(?!/)))"
+    rf"(/{_run(_PATH)})?(?:\?({_run(_QUERY)}))?(?:#({_run(_QUERY)}))?"
+)
+_PLAIN_HOST = re.compile(rf"({_NAME})(?::([0-9]{{1,4}}))?")
+
 
 class Part:
     """What may stand in a part of a URL as it is; the rest is percent-encoded."""
 
     def __init__(self, safe: str) -> None:
         self.safe = safe
-        self.clean = re.compile(rf"(?:[A-Za-z0-9._~{re.escape(safe)}-]++|%[0-9A-F]{{2}})*+")
+        self.clean = re.compile(_run(safe))
 
     def read(self, text: str) -> str:
         """Of text that is encoded already, or in part: "%" with two digits stays."""
@@ -50,16 +68,15 @@ class Part:
 
 
 USER = Part("!$&'()*+,;=")
-PATH = Part("!$&'()*+,;=:@/")
-QUERY = Part("!$&'()*+,;=:@/?")
-FRAGMENT = Part("!$&'()*+,;=:@/?")
+PATH = Part(_PATH)
+QUERY = FRAGMENT = Part(_QUERY)
 PARAM = Part("!$'()*,:@/?")
 
 
 def check(text: str, what: str) -> None:
     if not isinstance(text, str):
         raise TypeError(f"{what} must be a str, not {type(text).__name__}")
-    found = _FORBIDDEN.search(text)
+    found = (_FORBIDDEN_ASCII if text.isascii() else _FORBIDDEN).search(text)
     if found:
         where = f"found {found[0]!r} at {found.start()}"
         raise ValueError(f"{what} has no spaces and no control characters, {where}")
@@ -114,6 +131,9 @@ def read_ipv6(address: str) -> str:
 
 def read_host(text: str, scheme: str | None) -> tuple[str, int | None]:
     """Host, in brackets if it is an IPv6 address, and port."""
+    plain = _PLAIN_HOST.fullmatch(text)
+    if plain:
+        return plain[1], read_port(plain[2] or "", scheme)
     if text.startswith("["):
         match = _IN_BRACKETS.fullmatch(text)
         if match is None:
@@ -141,6 +161,8 @@ def remove_dot_segments(path: str) -> str:
 
 
 def _param(value: Any, what: str) -> str:
+    if type(value) is str:
+        return value
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
         raise TypeError(f"{what} in a query is a str, an int or a float, found {value!r}")
     return str(value)
@@ -151,7 +173,7 @@ def pairs_of(query: Any) -> list[tuple[str, str]]:
         return query.multi_items()
     pairs = []
     for name, value in query.items() if isinstance(query, Mapping) else query:
-        many = not isinstance(value, (str, bytes, Mapping)) and isinstance(value, Iterable)
+        many = not isinstance(value, (str, int, bytes, Mapping)) and isinstance(value, Iterable)
         for one in value if many else (value,):
             pairs.append((_param(name, "a name"), _param(one, "a value")))
     return pairs

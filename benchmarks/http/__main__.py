@@ -4,11 +4,13 @@ import argparse
 import fnmatch
 import os
 import shutil
+import signal
 import sys
 import time
 from itertools import groupby
 from pathlib import Path
 
+from benchmarks.http import counts
 from benchmarks.http.contestants import (
     CONTESTANTS,
     CannotRun,
@@ -55,6 +57,14 @@ def arguments() -> argparse.Namespace:
     )
     parser.add_argument(
         "--only", metavar="NAMES", help=f"some of them, comma-separated: {', '.join(keys)}"
+    )
+    parser.add_argument(
+        "--counts",
+        action="store_true",
+        help="system calls and instructions a request, by strace and callgrind, instead of time",
+    )
+    parser.add_argument(
+        "--profile", action="store_true", help="where the instructions of a request go"
     )
     parser.add_argument("--list", action="store_true", help="the names of the rows")
     parser.add_argument(
@@ -155,16 +165,27 @@ def main() -> int:
         print("\n".join(row.key for row in options.chosen))
         return 0
     needed = ["taskset", "cc", "pkg-config"]
-    if not all(row.idle for row in options.chosen):
+    if not all(row.idle for row in options.chosen) and not (options.counts or options.profile):
         needed.append("wrk")
     missing = [name for name in needed if not shutil.which(name)]
     if missing or not hasattr(os, "sched_getaffinity") or len(os.sched_getaffinity(0)) < 2:
         say(f"needs Linux, two cores, and {', '.join(missing or needed)}")
         return 2
+    # Whoever ends the run ends its servers, too.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     raise_limit()
     end = time.monotonic() + 60 * options.minutes
     results = Results(options.chosen, options.contestants, options.seconds)
     able = prepare(results)
+    if options.counts:
+        print(counts.report(able, results), end="")
+        return 0
+    if options.profile:
+        for row in options.chosen:
+            for contestant in able:
+                if takes_part(contestant, row) and not row.idle:
+                    print(counts.profile(contestant, row), end="\n\n")
+        return 0
     for number in range(options.rounds):
         say(f"-- round {number + 1} of {options.rounds}")
         results.rounds = number + 1

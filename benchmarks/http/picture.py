@@ -8,7 +8,7 @@ from html import escape
 from typing import Any
 
 COLUMNS, PANEL, GAP = 3, 390, 22
-TOP, HEAD, BAR, LEFT, RIGHT = 70, 30, 16, 128, 84
+TOP, HEAD, BAR, LEFT, RIGHT = 70, 30, 16, 138, 80
 
 STYLE = """
 text { font: 11px system-ui, sans-serif; fill: #24292f; }

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 /* ---- calls of the transport ------------------------------------------------------------------
@@ -131,12 +132,28 @@ stream_close(guava_stream *stream)
     (void)tell(self, "close");
 }
 
+static int
+stream_fileno(guava_stream *stream)
+{
+    gh_adapter *self = gh_adapter_of(stream);
+    PyObject *socket = PyObject_CallMethod(self->transport, "get_extra_info", "s", "socket");
+    int fd = socket == NULL ? -1 : PyObject_AsFileDescriptor(socket);
+    PyErr_Clear();
+    Py_XDECREF(socket);
+    return fd;
+}
+
 static void
 stream_abort(guava_stream *stream, int error)
 {
     gh_adapter *self = gh_adapter_of(stream);
     self->closing = true;
     self->error = error;
+    if (error == -ECONNRESET) {
+        struct linger none = {.l_onoff = 1};
+        /* Where it does not work the peer sees an end like any other. */
+        (void)setsockopt(stream_fileno(stream), SOL_SOCKET, SO_LINGER, &none, sizeof(none));
+    }
     (void)tell(self, "abort");
 }
 
@@ -192,17 +209,6 @@ static int
 stream_sockname(guava_stream *stream, struct sockaddr *name, int *length)
 {
     return read_name(stream, "sockname", name, length);
-}
-
-static int
-stream_fileno(guava_stream *stream)
-{
-    gh_adapter *self = gh_adapter_of(stream);
-    PyObject *socket = PyObject_CallMethod(self->transport, "get_extra_info", "s", "socket");
-    int fd = socket == NULL ? -1 : PyObject_AsFileDescriptor(socket);
-    PyErr_Clear();
-    Py_XDECREF(socket);
-    return fd;
 }
 
 /* ---- files -----------------------------------------------------------------------------------

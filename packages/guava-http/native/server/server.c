@@ -238,6 +238,13 @@ server_unlisten(gh_server *self, PyObject *Py_UNUSED(ignored))
 }
 
 static PyObject *
+server_drain(gh_server *self, PyObject *Py_UNUSED(ignored))
+{
+    self->closing = true;
+    Py_RETURN_NONE;
+}
+
+static PyObject *
 server_close(gh_server *self, PyObject *emptied)
 {
     if (!is_running(self))
@@ -311,6 +318,8 @@ static PyMethodDef server_methods[] = {
      "adopt($self, fd, /)\n--\n\nServe a connected socket; owns fd."},
     {"unlisten", (PyCFunction)server_unlisten, METH_NOARGS,
      "unlisten($self, /)\n--\n\nAccept no more connections."},
+    {"drain", (PyCFunction)server_drain, METH_NOARGS,
+     "drain($self, /)\n--\n\nEach answer from now on is its connection's last."},
     {"close", (PyCFunction)server_close, METH_O,
      "close($self, emptied, /)\n--\n\nClose idle connections now and the others after their "
      "answer;\ncall emptied() when none is left."},

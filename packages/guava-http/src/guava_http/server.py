@@ -268,6 +268,7 @@ class Server:
         await self.close()
 
     async def _begin_to_close(self) -> None:
+        self._core.drain()
         try:
             self._stop_accepting()
             await self._take_waiting()

@@ -56,9 +56,11 @@ gh_fail(gh_peer *peer)
     gh_produce_drop(peer);
     if (peer->stream == NULL)
         gh_peer_finish(peer);
-    else if (peer->sent_head)
+    else if (peer->sent_head) {
+        /* The answers in front of this one are whole. */
+        gh_out_flush(peer->server);
         gh_peer_abort(peer);
-    else
+    } else
         gh_answer_status(peer, status != 0 ? status : 500, "");
 }
 

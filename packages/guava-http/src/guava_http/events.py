@@ -14,7 +14,6 @@ from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from . import _json
 from ._core import Response
 
 __all__ = ["EventStream", "ServerSentEvent"]
@@ -67,6 +66,8 @@ class ServerSentEvent:
         if isinstance(data, (bytes, bytearray, memoryview)):
             data = bytes(data).decode()
         elif data is not None and not isinstance(data, str):
+            from . import _json  # which looks for the fastest library
+
             data = _json.dumps(data).decode()
         object.__setattr__(self, "data", data)
         if (data, self.event, self.id, self.retry, self.comment) == (None,) * 5:

@@ -42,12 +42,16 @@ render(gh_peer *peer, gh_reply *reply, size_t more)
 int
 gh_send_head(gh_peer *peer, gh_reply *reply)
 {
+    if (peer->reader != NULL)
+        gh_body_judge(peer, false);
     return render(peer, reply, 0) == NULL ? -1 : 0;
 }
 
 void
 gh_answer(gh_peer *peer, gh_reply *reply, const char *body, size_t n, PyObject *owner)
 {
+    if (peer->reader != NULL)
+        gh_body_judge(peer, true);
     bool bodyless = gh_is_bodyless(peer, reply->status);
     size_t copied = !bodyless && n <= GH_COPIED ? n : 0;
     char *out = render(peer, reply, copied);

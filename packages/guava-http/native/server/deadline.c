@@ -178,6 +178,10 @@ give_up_waiting(gh_peer *peer)
     case GH_BODY:
         refuse(peer);
         break;
+    case GH_RUNNING:
+        (void)gh_body_late(peer);
+        break;
+    case GH_DRAIN:
     case GH_LINGER:
         gh_peer_close(peer);
         break;
@@ -186,7 +190,7 @@ give_up_waiting(gh_peer *peer)
             gh_peer_abort(peer);
         break;
     case GH_MAKING:
-        if (peer->filing)
+        if (!gh_body_late(peer) && peer->filing)
             cut_off(peer);
         break;
     default:

@@ -49,7 +49,10 @@ void
 gh_fail(gh_peer *peer)
 {
     int status = gh_request_error_status(peer->server->module);
-    if (status != 0 && !peer->sent_head)
+    bool abandoned = status == 0 && gh_request_is_abandoned(peer->server->module);
+    if (abandoned)
+        status = 400;
+    if (abandoned || (status != 0 && !peer->sent_head))
         PyErr_Clear();
     else
         report(peer);
@@ -285,7 +288,8 @@ keep(gh_peer *peer)
 {
     if (peer->request != NULL && gh_request_detach(peer->request) < 0)
         PyErr_WriteUnraisable((PyObject *)peer);
-    if (!peer->filing)
+    bool reading = peer->reader != NULL && !peer->body_held;
+    if (!peer->filing && !reading)
         gh_disarm(peer);
 }
 
@@ -296,11 +300,12 @@ gh_dispatch(gh_peer *peer)
     peer->state = GH_RUNNING;
     peer->sent_head = false;
     PyObject *result = NULL;
+    PyObject *handler = peer->threaded ? server->threaded : server->handler;
+    peer->threaded = false;
     peer->context = PyContext_Copy(server->context);
     if (peer->context != NULL && PyContext_Enter(peer->context) == 0) {
         PyObject *args[2] = {NULL, peer->request};
-        result = PyObject_Vectorcall(server->handler, args + 1, 1 | PY_VECTORCALL_ARGUMENTS_OFFSET,
-                                     NULL);
+        result = PyObject_Vectorcall(handler, args + 1, 1 | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
         if (PyContext_Exit(peer->context) < 0)
             Py_CLEAR(result);
     }

@@ -7,6 +7,8 @@
  *   deadline.c  how long it may take for what
  *   crowd.c     when connections are many
  *   receive.c   bytes in: heads and bodies, one request after the other
+ *   body.c, body_reader.c
+ *               a body that its handler reads while it comes in
  *   dispatch.c  the handler is called, what it gave is looked at
  *   answer.c    an answer that is complete, and refusals
  *   produce.c   an answer that an iterator makes piece by piece
@@ -46,6 +48,7 @@ struct gh_server_part {
     PyTypeObject *peer_type;
     PyTypeObject *adapter_type;
     PyTypeObject *call_type;
+    PyTypeObject *reader_type;
     PyObject *add_done_callback; /* interned names */
     PyObject *result;
     PyObject *cancelled; /* asyncio.CancelledError */
@@ -54,6 +57,7 @@ struct gh_server_part {
 typedef enum {
     GH_READY,   /* between two requests, or in the middle of a head */
     GH_BODY,    /* a body is coming in */
+    GH_DRAIN,   /* the rest of one that nobody wants any more is */
     GH_RUNNING, /* the handler is at work */
     GH_MAKING,  /* the head of the answer may be out, its body is being made */
     GH_CLOSE,   /* to be closed as soon as the cork is out */
@@ -74,15 +78,18 @@ typedef struct {
     gh_foreign *foreign;   /* `loop` again, when it is not guava-loop's own */
 
     PyObject *handler;
-    PyObject *context;  /* each request runs in a copy of it */
-    PyObject *log;      /* log(request or None, exception) */
-    PyObject *pump;     /* pump(peer, async iterator): a coroutine that sends all of it */
-    PyObject *wrap;     /* wrap(awaitable): a coroutine with the same result */
-    PyObject *emptied;  /* called when the last peer leaves, while closing */
-    PyObject *throttle; /* throttle(bool): asyncio's listeners rest, or go on */
+    PyObject *context;     /* each request runs in a copy of it */
+    PyObject *log;         /* log(request or None, exception) */
+    PyObject *pump;        /* pump(peer, async iterator): a coroutine that sends all of it */
+    PyObject *wrap;        /* wrap(awaitable): a coroutine with the same result */
+    PyObject *body_policy; /* what to do with a body: body_policy(request); NULL: the usual */
+    PyObject *threaded;    /* threaded(request): a coroutine, the handler on a thread */
+    PyObject *emptied;     /* called when the last peer leaves, while closing */
+    PyObject *throttle;    /* throttle(bool): asyncio's listeners rest, or go on */
 
     PyObject *limits_object; /* Python's Limits: what only Python needs is read there */
     gh_limits limits;
+    gh_limits head_limits;   /* the same, for heads: a policy may allow longer bodies */
     size_t pipelined;        /* bytes that may wait behind a request being answered */
     size_t most_connections; /* open at the same time */
     uint32_t most_requests;  /* on one connection, or 0 */
@@ -129,7 +136,19 @@ typedef struct {
     size_t got;
     gh_buffer data; /* of unknown length */
     gh_chunks chunks;
+    uint64_t limit; /* of it, in bytes */
 } gh_upload;
+
+typedef struct gh_reader gh_reader;
+
+/* What is to be done with a body. */
+typedef struct {
+    uint64_t limit; /* in bytes */
+    bool stream;    /* the handler reads it while it comes */
+    bool thread;    /* and runs on a thread */
+} gh_body_policy;
+
+#define GH_BODY_UNLIMITED ((uint64_t)1 << 62)
 
 struct gh_peer {
     PyObject_HEAD gh_server *server;
@@ -155,6 +174,7 @@ struct gh_peer {
     bool hasty : 1;      /* write_due or request_due runs */
     bool body_held : 1;  /* the body could come, but nobody wants it */
     bool pipelines : 1;  /* the client sends requests ahead */
+    bool threaded : 1;   /* the handler is called on a thread */
     uint32_t served;     /* requests so far */
     uint32_t drained;    /* bytes thrown away in GH_LINGER */
     size_t queued;       /* when write_due was last looked at */
@@ -173,6 +193,7 @@ struct gh_peer {
     PyObject *waiter;     /* a future: done when `blocked` ends */
     PyObject *address;    /* the client's, once asked for */
     gh_upload *upload;
+    gh_reader *reader; /* until the last byte of a body that is read while it comes */
 };
 
 /* ---- peer.c ----------------------------------------------------------------------------------
@@ -242,8 +263,34 @@ void gh_crowd_left(gh_server *server);
 void gh_receive(gh_peer *peer, const char *bytes, size_t n);
 /* Goes on with what waits in peer->in. */
 void gh_receive_waiting(gh_peer *peer);
+/* Stops reading from the client, or goes on, by what waits. */
+void gh_receive_pace(gh_peer *peer);
 char *gh_receive_place(guava_stream *stream, size_t *cap);
 void gh_upload_free(gh_peer *peer);
+
+/* ---- body.c ----------------------------------------------------------------------------------
+ */
+/* Asks the server's body_policy about peer->request: 0, or -1 with an exception set. */
+int gh_body_ask(gh_peer *peer, gh_body_policy *policy);
+/* Calls the handler with a reader of the body, whose first n bytes are here (or less). Returns how
+ * many were the body's; (size_t)-1 with an exception set. */
+size_t gh_body_begin(gh_peer *peer, const gh_head *head, const gh_body_policy *policy,
+                     const char *bytes, size_t n);
+/* More came while there is a peer->reader. Returns how many bytes were the body's. */
+size_t gh_body_receive(gh_peer *peer, const char *bytes, size_t n);
+/* Nothing more is to be read for now. */
+bool gh_body_is_full(const gh_peer *peer);
+/* The handler begins to read. */
+void gh_body_continue(gh_peer *peer);
+/* The client has left, or will send no more. */
+void gh_body_left(gh_peer *peer);
+/* The timer has fired: whether the handler waited for the client, which is then too late. */
+bool gh_body_late(gh_peer *peer);
+/* A head is to be sent: whether the connection goes on may depend on what is unread. `complete`:
+ * nothing more of the body will be. */
+void gh_body_judge(gh_peer *peer, bool complete);
+/* The request has been answered before all of its body came. */
+void gh_body_answered(gh_peer *peer);
 
 /* ---- dispatch.c ------------------------------------------------------------------------------
  */
@@ -328,6 +375,7 @@ int gh_options_read(gh_server *server, PyObject *limits, PyObject *timeouts);
  */
 int gh_server_type_register(PyObject *module, struct gh_server_part *part);
 int gh_peer_register(PyObject *module, struct gh_server_part *part);
+int gh_reader_register(PyObject *module, struct gh_server_part *part);
 int gh_probe_register(PyObject *module);
 void gh_server_left(gh_server *server); /* a peer has gone, or a task has ended */
 

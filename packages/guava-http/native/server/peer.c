@@ -135,6 +135,8 @@ gh_peer_finish(gh_peer *peer)
 {
     if (peer->reply != NULL || peer->filing)
         gh_produce_drop(peer);
+    if (peer->reader != NULL)
+        gh_body_answered(peer);
     Py_CLEAR(peer->context);
     let_request_go(peer);
     peer->sent_head = false;
@@ -142,7 +144,9 @@ gh_peer_finish(gh_peer *peer)
     if (peer->stream == NULL)
         peer->state = GH_GONE;
     else if (peer->state != GH_CLOSING)
-        peer->state = peer->keep_alive ? GH_READY : GH_CLOSE;
+        peer->state = !peer->keep_alive ? GH_CLOSE : peer->reader != NULL ? GH_DRAIN : GH_READY;
+    if (peer->state == GH_DRAIN)
+        gh_receive_pace(peer);
 }
 
 /* ---- going on --------------------------------------------------------------------------------
@@ -211,10 +215,14 @@ on_eof(guava_stream *stream)
 {
     gh_peer *peer = guava_stream_user(stream);
     peer->eof = true;
-    if (peer->state == GH_LINGER || peer->state == GH_BODY)
+    if (peer->state == GH_LINGER || peer->state == GH_BODY || peer->state == GH_DRAIN) {
         gh_peer_close(peer);
-    else
+    } else {
+        if (peer->reader != NULL && peer->request != NULL)
+            gh_request_set_disconnected(peer->request);
+        gh_body_left(peer);
         gh_peer_settle(peer);
+    }
     return 0;
 }
 
@@ -237,6 +245,7 @@ on_closed(guava_stream *stream, int error)
     gh_timer_stop(&peer->timer);
     gh_buffer_clear(&peer->in);
     gh_upload_free(peer);
+    gh_body_left(peer);
     if (peer->next != NULL)
         peer->next->previous = peer->previous;
     if (peer->previous != NULL)
@@ -386,9 +395,9 @@ static PyObject *
 peer_repr(gh_peer *peer)
 {
     static const char *const states[] = {
-        [GH_READY] = "ready",     [GH_BODY] = "receiving", [GH_RUNNING] = "running",
-        [GH_MAKING] = "sending",  [GH_CLOSE] = "closing",  [GH_LINGER] = "closing",
-        [GH_CLOSING] = "closing", [GH_GONE] = "gone",
+        [GH_READY] = "ready",     [GH_BODY] = "receiving",  [GH_DRAIN] = "receiving",
+        [GH_RUNNING] = "running", [GH_MAKING] = "sending",  [GH_CLOSE] = "closing",
+        [GH_LINGER] = "closing",  [GH_CLOSING] = "closing", [GH_GONE] = "gone",
     };
     return PyUnicode_FromFormat("<guava_http connection, %s>", states[peer->state]);
 }
@@ -404,6 +413,7 @@ peer_traverse(gh_peer *peer, visitproc visit, void *arg)
     Py_VISIT(peer->source);
     Py_VISIT(peer->response);
     Py_VISIT(peer->waiter);
+    Py_VISIT(peer->reader);
     return 0;
 }
 
@@ -416,6 +426,7 @@ peer_clear(gh_peer *peer)
     Py_CLEAR(peer->source);
     Py_CLEAR(peer->response);
     Py_CLEAR(peer->waiter);
+    Py_CLEAR(peer->reader);
     return 0;
 }
 
@@ -435,6 +446,17 @@ peer_dealloc(gh_peer *peer)
     Py_DECREF(type);
 }
 
+static PyObject *
+peer_limits(gh_peer *peer, void *Py_UNUSED(closure))
+{
+    return Py_NewRef(peer->server->limits_object);
+}
+
+static PyGetSetDef peer_getset[] = {
+    {"limits", (getter)peer_limits, NULL, "Limits: the server's"},
+    {NULL},
+};
+
 static PyMethodDef peer_methods[] = {
     {"send", (PyCFunction)gh_peer_send, METH_O,
      "send($self, chunk, /)\n--\n\nSend a piece of the body: None, or a future to wait for."},
@@ -449,6 +471,7 @@ static PyType_Slot peer_slots[] = {
     {Py_tp_clear, peer_clear},
     {Py_tp_dealloc, peer_dealloc},
     {Py_tp_methods, peer_methods},
+    {Py_tp_getset, peer_getset},
     {0, NULL},
 };
 

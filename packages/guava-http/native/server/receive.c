@@ -40,7 +40,7 @@ give_up(gh_peer *peer)
 }
 
 static gh_upload *
-begin_upload(gh_peer *peer, const gh_head *head)
+begin_upload(gh_peer *peer, const gh_head *head, uint64_t limit)
 {
     gh_upload *upload = PyMem_Calloc(1, sizeof(gh_upload));
     if (upload == NULL) {
@@ -48,6 +48,7 @@ begin_upload(gh_peer *peer, const gh_head *head)
         return NULL;
     }
     peer->upload = upload;
+    upload->limit = limit;
     if (!head->chunked) {
         upload->bytes = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)head->content_length);
         if (upload->bytes == NULL) {
@@ -93,13 +94,14 @@ take_sized(gh_upload *upload, const char *bytes, size_t n, size_t *used)
 }
 
 static gh_verdict
-take_chunks(gh_upload *upload, const gh_limits *limits, const char *bytes, size_t n, size_t *used)
+take_chunks(gh_upload *upload, gh_limits limits, const char *bytes, size_t n, size_t *used)
 {
+    limits.body = upload->limit;
     gh_verdict verdict = GH_MORE;
     const char *at = bytes;
     while (n > 0 && verdict == GH_MORE) {
         gh_slice data;
-        verdict = gh_chunks_next(&upload->chunks, &at, &n, limits, &data);
+        verdict = gh_chunks_next(&upload->chunks, &at, &n, &limits, &data);
         if (!gh_buffer_add(&upload->data, data.base, data.len)) {
             PyErr_NoMemory();
             return GH_MORE;
@@ -122,7 +124,7 @@ receive_body(gh_peer *peer, const char *bytes, size_t n)
             return used;
         }
     } else {
-        gh_verdict verdict = take_chunks(peer->upload, &server->limits, bytes, n, &used);
+        gh_verdict verdict = take_chunks(peer->upload, server->limits, bytes, n, &used);
         if (PyErr_Occurred()) {
             give_up(peer);
             return n;
@@ -157,10 +159,10 @@ gh_receive_place(guava_stream *stream, size_t *cap)
 
 /* The body is not all there. The request waits for it, on its own memory. */
 static size_t
-await_body(gh_peer *peer, const gh_head *head, const char *bytes, size_t n)
+await_body(gh_peer *peer, const gh_head *head, uint64_t limit, const char *bytes, size_t n)
 {
     gh_server *server = peer->server;
-    if (begin_upload(peer, head) == NULL) {
+    if (begin_upload(peer, head, limit) == NULL) {
         give_up(peer);
         return n;
     }
@@ -177,6 +179,33 @@ await_body(gh_peer *peer, const gh_head *head, const char *bytes, size_t n)
         gh_out(peer, CONTINUE, sizeof(CONTINUE) - 1, NULL);
     if (peer->upload->bytes != NULL)
         server->api->set_ops(peer->stream, &gh_peer_upload_ops, peer);
+    return used;
+}
+
+/* A server whose handler has a say in what becomes of bodies. Returns how many bytes it took of
+ * those behind the head, or (size_t)-1: do as usual, with this limit. */
+static size_t
+follow_policy(gh_peer *peer, const gh_head *head, const char *bytes, size_t n, uint64_t *limit)
+{
+    gh_body_policy policy;
+    size_t used = n;
+    if (gh_body_ask(peer, &policy) < 0) {
+        peer->keep_alive = false;
+        peer->linger = true;
+        peer->state = GH_RUNNING;
+        gh_fail(peer);
+    } else if (head->content_length > policy.limit) {
+        gh_refuse(peer, GH_BODY_TOO_LARGE);
+    } else if (policy.stream) {
+        used = gh_body_begin(peer, head, &policy, bytes, n);
+        if (used == (size_t)-1) {
+            give_up(peer);
+            used = n;
+        }
+    } else {
+        *limit = policy.limit;
+        return (size_t)-1;
+    }
     return used;
 }
 
@@ -219,7 +248,8 @@ receive_head(gh_peer *peer, const char *bytes, size_t n)
     if (verdict == GH_MORE)
         return 0;
     if (verdict == GH_OK) {
-        verdict = gh_parse_head(&peer->scan, bytes, size, &server->limits, server->fields, &head);
+        verdict =
+            gh_parse_head(&peer->scan, bytes, size, &server->head_limits, server->fields, &head);
         peer->head_only = is_head_method(&head);
     } else {
         peer->head_only = false;
@@ -242,11 +272,17 @@ receive_head(gh_peer *peer, const char *bytes, size_t n)
     }
     bytes += size;
     n -= size;
+    uint64_t limit = server->limits.body;
+    if (server->body_policy != NULL && (head.chunked || head.content_length > 0)) {
+        size_t used = follow_policy(peer, &head, bytes, n, &limit);
+        if (used != (size_t)-1)
+            return size + used;
+    }
     if (head.content_length > 0 && n >= head.content_length) {
         gh_request_borrow_body(peer->request, bytes, (size_t)head.content_length);
         size += (size_t)head.content_length;
     } else if (head.chunked || head.content_length > 0) {
-        return size + await_body(peer, &head, bytes, n);
+        return size + await_body(peer, &head, limit, bytes, n);
     }
     gh_dispatch(peer);
     return size;
@@ -263,7 +299,9 @@ receive(gh_peer *peer, const char *bytes, size_t n)
     size_t used = 0;
     while (used < n) {
         size_t took = 0;
-        if (peer->state == GH_BODY) {
+        if (peer->reader != NULL) {
+            took = gh_body_receive(peer, bytes + used, n - used);
+        } else if (peer->state == GH_BODY) {
             took = receive_body(peer, bytes + used, n - used);
         } else if (peer->state == GH_READY && !peer->blocked && !peer->deferred) {
             if (answered++ == IN_A_ROW) {
@@ -286,11 +324,18 @@ receive(gh_peer *peer, const char *bytes, size_t n)
 static void
 look_at_rest(gh_peer *peer, bool was_partial)
 {
-    gh_server *server = peer->server;
     if (peer->partial && !was_partial)
         gh_deadline_head(peer);
+    gh_receive_pace(peer);
+}
+
+void
+gh_receive_pace(gh_peer *peer)
+{
+    gh_server *server = peer->server;
     /* A head may be longer than that; its own limit stops it. */
     bool full = gh_buffer_len(&peer->in) >= server->pipelined && !peer->partial;
+    full = full || gh_body_is_full(peer);
     if (full == peer->paused || peer->stream == NULL || peer->state >= GH_CLOSE)
         return;
     peer->paused = full;

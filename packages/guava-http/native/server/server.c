@@ -19,15 +19,17 @@ part_of(PyObject *module)
 static int
 server_init(gh_server *self, PyObject *args, PyObject *kwargs)
 {
-    static char *names[] = {"handler",  "log",    "pump",     "wrap",
-                            "throttle", "limits", "timeouts", NULL};
+    static char *names[] = {"handler", "log",      "pump",        "wrap",     "throttle",
+                            "limits",  "timeouts", "body_policy", "threaded", NULL};
     PyObject *handler, *log, *pump, *wrap, *throttle, *limits, *timeouts;
+    PyObject *policy = Py_None, *threaded = Py_None;
     if (self->handler != NULL) {
         PyErr_SetString(PyExc_RuntimeError, "a server is made once");
         return -1;
     }
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OOOOO$OO:Server", names, &handler, &log, &pump,
-                                     &wrap, &throttle, &limits, &timeouts))
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OOOOO$OOOO:Server", names, &handler, &log,
+                                     &pump, &wrap, &throttle, &limits, &timeouts, &policy,
+                                     &threaded))
         return -1;
     if (!PyCallable_Check(handler)) {
         PyErr_Format(PyExc_TypeError, "the handler must be callable, %.200s is not",
@@ -46,6 +48,12 @@ server_init(gh_server *self, PyObject *args, PyObject *kwargs)
     if (self->fields == NULL || self->cork == NULL) {
         PyErr_NoMemory();
         return -1;
+    }
+    self->head_limits = self->limits;
+    if (policy != Py_None) {
+        self->head_limits.body = GH_BODY_UNLIMITED;
+        self->body_policy = Py_NewRef(policy);
+        self->threaded = Py_NewRef(threaded);
     }
     gh_parser_allow(self->limits.head);
     self->part = part_of(module);
@@ -71,6 +79,8 @@ server_traverse(gh_server *self, visitproc visit, void *arg)
     Py_VISIT(self->pump);
     Py_VISIT(self->wrap);
     Py_VISIT(self->throttle);
+    Py_VISIT(self->body_policy);
+    Py_VISIT(self->threaded);
     Py_VISIT(self->emptied);
     Py_VISIT(self->spare);
     return 0;
@@ -87,6 +97,8 @@ server_clear(gh_server *self)
     Py_CLEAR(self->pump);
     Py_CLEAR(self->wrap);
     Py_CLEAR(self->throttle);
+    Py_CLEAR(self->body_policy);
+    Py_CLEAR(self->threaded);
     Py_CLEAR(self->emptied);
     Py_CLEAR(self->spare);
     return 0;

@@ -26,6 +26,7 @@ typedef struct gh_types {
     PyTypeObject *cookie;
     PyTypeObject *file_body;
     PyObject *request_error;
+    PyObject *client_disconnected;
     PyObject *data_event; /* of guava_http.parser; NULL until a RequestParser is made */
     PyObject *end_of_message;
     PyObject *limits;
@@ -147,7 +148,8 @@ void gh_field_text_free(gh_field_text *self);
 
 /* ---- the types ----------------------------------------------------------------------------- */
 
-PyObject *gh_query_dict_parse(gh_types *types, const char *text, size_t n, int status);
+PyObject *gh_query_dict_parse(gh_types *types, const char *text, size_t n, int status,
+                              uint64_t most);
 PyObject *gh_query_dict_from(gh_types *types, PyObject *source, const char *what);
 PyObject *gh_query_dict_pairs(PyObject *self);
 

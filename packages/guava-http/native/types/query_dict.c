@@ -91,7 +91,7 @@ gh_query_dict_from(gh_types *types, PyObject *source, const char *what)
 }
 
 PyObject *
-gh_query_dict_parse(gh_types *types, const char *text, size_t n, int status)
+gh_query_dict_parse(gh_types *types, const char *text, size_t n, int status, uint64_t most)
 {
     PyObject *self = empty_dict(types->query_dict);
     gh_text rest = {text, n};
@@ -99,8 +99,11 @@ gh_query_dict_parse(gh_types *types, const char *text, size_t n, int status)
     gh_text value_text;
     size_t count = 0;
     while (self != NULL && gh_query_next(&rest, &name_text, &value_text)) {
-        if (++count > GH_MAX_PARAMS) {
-            gh_raise(types, status, "more than 1000 parameters");
+        if (++count > most) {
+            char words[64];
+            PyOS_snprintf(words, sizeof(words), "more than %llu parameters",
+                          (unsigned long long)most);
+            gh_raise(types, status, words);
             Py_CLEAR(self);
             break;
         }
@@ -290,7 +293,7 @@ query_dict_parse(PyObject *type, PyObject *source)
         PyErr_Format(PyExc_TypeError, "parse() takes a str or bytes, not %.200s",
                      Py_TYPE(source)->tp_name);
     }
-    return text == NULL ? NULL : gh_query_dict_parse(types, text, (size_t)n, 400);
+    return text == NULL ? NULL : gh_query_dict_parse(types, text, (size_t)n, 400, GH_MAX_PARAMS);
 }
 
 #define REFUSED(name)                                                                             \

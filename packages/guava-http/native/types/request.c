@@ -9,8 +9,6 @@
 
 #include "core/field.h"
 
-#define FORM "application/x-www-form-urlencoded"
-
 /* ---- helpers ------------------------------------------------------------------------------- */
 
 static gh_fields
@@ -61,40 +59,8 @@ make_host(gh_request *self)
 static PyObject *
 make_get(gh_request *self)
 {
-    return gh_query_dict_parse(self->types, self->head.query.base, self->head.query.len, 400);
-}
-
-static PyObject *
-make_body(gh_request *self)
-{
-    return PyBytes_FromStringAndSize(self->body_base, (Py_ssize_t)self->body_len);
-}
-
-static bool
-is_form(const gh_request *self)
-{
-    gh_fields fields = fields_of(self);
-    const gh_field *type = gh_fields_find(&fields, "content-type", 12);
-    if (type == NULL)
-        return false;
-    const char *semicolon = memchr(type->value.base, ';', type->value.len);
-    const char *base = type->value.base;
-    size_t n = semicolon == NULL ? type->value.len : (size_t)(semicolon - base);
-    gh_strip(&base, &n);
-    return gh_same_name(base, n, FORM, sizeof(FORM) - 1);
-}
-
-/* The seam for multipart/form-data: another kind of body fills the same dict. */
-static PyObject *
-make_post(gh_request *self)
-{
-    const char *base = self->body_base;
-    size_t n = self->body_len;
-    if (self->body != NULL) {
-        base = PyBytes_AS_STRING(self->body);
-        n = (size_t)PyBytes_GET_SIZE(self->body);
-    }
-    return gh_query_dict_parse(self->types, base, is_form(self) ? n : 0, 413);
+    return gh_query_dict_parse(self->types, self->head.query.base, self->head.query.len, 400,
+                               GH_MAX_PARAMS);
 }
 
 static PyObject *
@@ -146,6 +112,8 @@ request_traverse(PyObject *op, visitproc visit, void *arg)
     Py_VISIT(self->full_url);
     Py_VISIT(self->get);
     Py_VISIT(self->post);
+    Py_VISIT(self->files);
+    Py_VISIT(self->reader);
     Py_VISIT(self->cookies);
     Py_VISIT(self->peer);
     return 0;
@@ -161,6 +129,8 @@ request_clear(PyObject *op)
     Py_CLEAR(self->full_url);
     Py_CLEAR(self->get);
     Py_CLEAR(self->post);
+    Py_CLEAR(self->files);
+    Py_CLEAR(self->reader);
     Py_CLEAR(self->cookies);
     Py_CLEAR(self->peer);
     return 0;
@@ -184,7 +154,7 @@ static PyObject *
 request_json(PyObject *op, PyObject *Py_UNUSED(ignored))
 {
     gh_request *self = (gh_request *)op;
-    PyObject *body = cached(self, &self->body, make_body);
+    PyObject *body = cached(self, &self->body, gh_request_make_body);
     PyObject *value = body == NULL ? NULL : gh_json_loads(self->types, body);
     Py_XDECREF(body);
     return value;
@@ -206,6 +176,21 @@ static PyMethodDef request_methods[] = {
     {"json", request_json, METH_NOARGS,
      "json($self)\n--\n\nThe body, read as JSON (RFC 8259; UTF-8), whatever its Content-Type.\n\n"
      "RequestError (a ValueError, status 400): it is none."},
+    {"form", gh_request_form, METH_NOARGS,
+     "form($self)\n--\n\nThe fields of the form in the body: POST as a method."},
+    {"stream", gh_request_stream, METH_NOARGS,
+     "stream($self)\n--\n\nThe body's bytes as they come: a guava_http.BodyStream, for `async "
+     "for`,\nand in a plain function on a thread for `for`. For handlers marked with\n"
+     "guava_http.stream_body; elsewhere the body is there and comes in one piece."},
+    {"parts", gh_request_parts, METH_NOARGS,
+     "parts($self)\n--\n\nThe parts of a multipart/form-data body (RFC 7578) as they come: an "
+     "async\niterator of guava_http.Part.\n\n"
+     "RequestError: the body is none (415 by its type, 400 by its bytes), or too large (413)."},
+    {"read", (PyCFunction)(void (*)(void))gh_request_read, METH_FASTCALL | METH_KEYWORDS,
+     "read($self, limit=None)\n--\n\nWaits for the whole body; bytes, which `body` then has too."
+     "\n\nlimit: int, bytes of it; None: Limits.body. RequestError (413): there are more.\n"
+     "ClientDisconnected: the client left."},
+    {"_keep_body", gh_request_keep_body, METH_O, NULL},
     {"accepts", gh_request_accepts, METH_VARARGS,
      "accepts($self, *offers)\n--\n\n"
      "The offer that the client wants most, by its Accept field; None if it accepts none of "
@@ -234,10 +219,29 @@ CACHED_GETTER(url)
 CACHED_GETTER(path)
 CACHED_GETTER(host)
 CACHED_GETTER(get)
-CACHED_GETTER(post)
 CACHED_GETTER(cookies)
-CACHED_GETTER(body)
 CACHED_GETTER(peer)
+
+static PyObject *
+request_body(PyObject *op, void *Py_UNUSED(closure))
+{
+    gh_request *self = (gh_request *)op;
+    return cached(self, &self->body, gh_request_make_body);
+}
+
+static PyObject *
+request_post(PyObject *op, void *Py_UNUSED(closure))
+{
+    gh_request *self = (gh_request *)op;
+    return cached(self, &self->post, gh_request_make_post);
+}
+
+static PyObject *
+request_files(PyObject *op, void *Py_UNUSED(closure))
+{
+    gh_request *self = (gh_request *)op;
+    return cached(self, &self->files, gh_request_make_files);
+}
 
 static PyObject *
 request_full_url(PyObject *op, void *Py_UNUSED(closure))
@@ -330,9 +334,12 @@ static PyGetSetDef request_getset[] = {
      "QueryDict: the query's parameters. RequestError (400): over 1000 of them"},
     {"query", request_get, NULL, "QueryDict: GET by its other name"},
     {"POST", request_post, NULL,
-     "QueryDict: the fields of a urlencoded form in the body, else empty. RequestError (413): "
-     "over\n"
-     "1000 of them"},
+     "QueryDict: the fields of a form in the body (urlencoded or multipart), else empty.\n"
+     "RequestError: 413, over Limits.form_fields or form_parts of them; 400, malformed"},
+    {"files", request_files, NULL,
+     "FileDict: the files of a multipart form in the body, else empty. RequestError: as POST"},
+    {"_reader", gh_request_get_reader, NULL, NULL},
+    {"_limits", gh_request_get_limits, NULL, NULL},
     {"HEADERS", request_fields, NULL, "RequestHeaders: the header fields"},
     {"headers", request_fields, NULL, "RequestHeaders: HEADERS by its other name"},
     {"COOKIES", request_cookies, NULL,

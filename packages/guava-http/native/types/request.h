@@ -27,6 +27,8 @@ typedef struct {
     PyObject *host;
     PyObject *get;
     PyObject *post;
+    PyObject *files;
+    PyObject *reader; /* of a body that is read while it comes; not made from the head */
     PyObject *cookies;
     PyObject *body;
     PyObject *peer;
@@ -37,6 +39,19 @@ void gh_request_forget(gh_request *self);
 
 /* Fills an empty request from the arguments of Request(). */
 int gh_request_make(gh_request *self, PyObject *args, PyObject *kwargs);
+
+/* ---- request_body.c: the same --------------------------------------------------------------- */
+
+PyObject *gh_request_make_body(gh_request *self);
+PyObject *gh_request_make_post(gh_request *self);
+PyObject *gh_request_make_files(gh_request *self);
+PyObject *gh_request_stream(PyObject *op, PyObject *ignored);
+PyObject *gh_request_parts(PyObject *op, PyObject *ignored);
+PyObject *gh_request_read(PyObject *op, PyObject *const *args, Py_ssize_t n, PyObject *kwnames);
+PyObject *gh_request_form(PyObject *op, PyObject *ignored);
+PyObject *gh_request_get_reader(PyObject *op, void *closure);
+PyObject *gh_request_get_limits(PyObject *op, void *closure);
+PyObject *gh_request_keep_body(PyObject *op, PyObject *body);
 
 /* ---- request_facts.c: getters and methods of the type -------------------------------------- */
 

@@ -16,6 +16,8 @@ clear_caches(gh_request *self)
     Py_CLEAR(self->host);
     Py_CLEAR(self->get);
     Py_CLEAR(self->post);
+    Py_CLEAR(self->files);
+    Py_CLEAR(self->reader);
     Py_CLEAR(self->cookies);
     Py_CLEAR(self->body);
     Py_CLEAR(self->peer);

@@ -90,6 +90,40 @@ add_request_error(PyObject *module, gh_types *types)
                : PyModule_AddObjectRef(module, "RequestError", types->request_error);
 }
 
+/* ---- ClientDisconnected -------------------------------------------------------------------- */
+
+void
+gh_request_refuse(PyObject *module, int status, const char *text)
+{
+    gh_raise(gh_types_of(module), status, text);
+}
+
+void
+gh_request_abandon(PyObject *module)
+{
+    PyErr_SetString(gh_types_of(module)->client_disconnected,
+                    "the client left before its request was complete");
+}
+
+bool
+gh_request_is_abandoned(PyObject *module)
+{
+    return PyErr_ExceptionMatches(gh_types_of(module)->client_disconnected);
+}
+
+static int
+add_client_disconnected(PyObject *module, gh_types *types)
+{
+    types->client_disconnected = PyErr_NewExceptionWithDoc(
+        "guava_http.ClientDisconnected",
+        "The client left before its request had come completely. A handler may let it escape:\n"
+        "it is neither logged nor an error of the server.",
+        PyExc_ConnectionError, NULL);
+    return types->client_disconnected == NULL
+               ? -1
+               : PyModule_AddObjectRef(module, "ClientDisconnected", types->client_disconnected);
+}
+
 /* ---- collections.abc ----------------------------------------------------------------------- */
 
 static int
@@ -134,12 +168,12 @@ gh_types_register(PyObject *module)
     }
     state->types = types;
     if (gh_text_setup(types) < 0 || add_request_error(module, types) < 0 ||
-        gh_query_dict_register(module, types) < 0 || gh_headers_register(module, types) < 0 ||
-        gh_request_headers_register(module, types) < 0 || gh_request_register(module, types) < 0 ||
-        gh_cookie_register(module, types) < 0 || gh_file_body_register(module, types) < 0 ||
-        gh_response_register(module, types) < 0 || gh_request_parser_register(module) < 0 ||
-        gh_helpers_register(module) < 0 || gh_accept_register(module) < 0 ||
-        gh_options_register(module) < 0)
+        add_client_disconnected(module, types) < 0 || gh_query_dict_register(module, types) < 0 ||
+        gh_headers_register(module, types) < 0 || gh_request_headers_register(module, types) < 0 ||
+        gh_request_register(module, types) < 0 || gh_cookie_register(module, types) < 0 ||
+        gh_file_body_register(module, types) < 0 || gh_response_register(module, types) < 0 ||
+        gh_request_parser_register(module) < 0 || gh_helpers_register(module) < 0 ||
+        gh_accept_register(module) < 0 || gh_options_register(module) < 0)
         return -1;
     return join_abc(types);
 }
@@ -157,6 +191,7 @@ gh_types_traverse(gh_types *types, visitproc visit, void *arg)
     Py_VISIT(types->cookie);
     Py_VISIT(types->file_body);
     Py_VISIT(types->request_error);
+    Py_VISIT(types->client_disconnected);
     Py_VISIT(types->data_event);
     Py_VISIT(types->end_of_message);
     Py_VISIT(types->limits);
@@ -184,6 +219,7 @@ gh_types_clear(gh_types *types)
     Py_CLEAR(types->cookie);
     Py_CLEAR(types->file_body);
     Py_CLEAR(types->request_error);
+    Py_CLEAR(types->client_disconnected);
     Py_CLEAR(types->data_event);
     Py_CLEAR(types->end_of_message);
     Py_CLEAR(types->limits);

@@ -58,6 +58,14 @@ void gh_request_reset(PyObject *request, const gh_head *head);
  * 0. */
 int gh_request_error_status(PyObject *module);
 
+/* Gives it the reader of a body that comes in while the handler runs. */
+void gh_request_set_reader(PyObject *request, PyObject *reader);
+
+/* Sets a RequestError of this status; a ClientDisconnected; and whether one of those is set. */
+void gh_request_refuse(PyObject *module, int status, const char *text);
+void gh_request_abandon(PyObject *module);
+bool gh_request_is_abandoned(PyObject *module);
+
 /* ---- Response ------------------------------------------------------------------------------ */
 
 /* True for an instance of Response (or a subclass). */

@@ -1,6 +1,7 @@
 """HTTP/1.1 in C: request, response, cookies and a built-in web server."""
 
 from ._core import (
+    ClientDisconnected,
     Cookie,
     FileBody,
     Headers,
@@ -23,10 +24,13 @@ from ._core import (
 )
 from .authorization import Authorization, parse_authorization
 from .blocking import serve
+from .body import BodyPolicy, BodyStream, body_limit, stream_body
 from .content_type import ContentType, format_content_type, parse_content_type
 from .events import EventStream, ServerSentEvent
 from .filename import secure_filename
+from .forms import FileDict, Form, UploadedFile
 from .limits import Limits, Timeouts
+from .multipart import Part, Parts
 from .parser import Data, EndOfMessage, Event
 from .server import Handler, Result, Server
 from .stats import ServerStats
@@ -35,6 +39,9 @@ from .url import URL
 __all__ = [
     "URL",
     "Authorization",
+    "BodyPolicy",
+    "BodyStream",
+    "ClientDisconnected",
     "ContentType",
     "Cookie",
     "Data",
@@ -42,9 +49,13 @@ __all__ = [
     "Event",
     "EventStream",
     "FileBody",
+    "FileDict",
+    "Form",
     "Handler",
     "Headers",
     "Limits",
+    "Part",
+    "Parts",
     "QueryDict",
     "Request",
     "RequestError",
@@ -56,9 +67,11 @@ __all__ = [
     "ServerSentEvent",
     "ServerStats",
     "Timeouts",
+    "UploadedFile",
     "best_encoding",
     "best_language",
     "best_match",
+    "body_limit",
     "format_content_type",
     "http_date",
     "parse_accept",
@@ -70,5 +83,6 @@ __all__ = [
     "secure_filename",
     "serve",
     "status_phrase",
+    "stream_body",
     "unquote",
 ]

@@ -29,8 +29,10 @@ from typing import Any, Literal, TypeAlias
 import guava_loop
 
 from . import _core
+from .body import BodyPolicy
 from .limits import Limits, Timeouts
 from .stats import ServerStats
+from .threads import Threads, usual_number
 
 __all__ = ["Handler", "Result", "Server"]
 
@@ -79,6 +81,9 @@ class Server:
         ssl: a context for TLS.
         transport: "native" insists on a guava_loop.Loop's streams, "asyncio" on the loop's
             transports; "auto" takes what fits.
+        threads: how many plain functions marked with `stream_body` run at the same time, each on
+            a thread; None is the number of processors plus 4, 32 at most. They start when they
+            are needed.
 
     Raises:
         TypeError: the handler is not callable.
@@ -97,11 +102,22 @@ class Server:
         sockets: Sequence[socket.socket] | None = None,
         ssl: _ssl.SSLContext | None = None,
         transport: Literal["auto", "native", "asyncio"] = "auto",
+        threads: int | None = None,
     ) -> None:
         if transport not in ("auto", "native", "asyncio"):
             raise ValueError(f"transport must be auto, native or asyncio, not {transport!r}")
         if transport == "native" and ssl is not None:
             raise ValueError("TLS needs the loop's transports: leave transport='native' out")
+        if threads is None:
+            threads = usual_number()
+        elif threads < 1:
+            raise ValueError(f"threads must be at least 1, not {threads}")
+        self._threads = Threads(handler, threads)
+        policy: Any = getattr(handler, "__guava_body__", None)
+        if isinstance(policy, BodyPolicy):
+            if policy.thread and policy.stream:
+                handler = self._threads
+            policy = functools.partial(_same, policy)
         self._streams = _Streams()
         self._core = _core.Server(
             handler,
@@ -111,6 +127,8 @@ class Server:
             functools.partial(_throttle, weakref.ref(self)),
             limits=dataclasses.replace(limits, connections=limits.connections or _most_open()),
             timeouts=timeouts,
+            body_policy=policy,
+            threaded=self._threads,
         )
         self._host = host
         self._port = port
@@ -320,6 +338,7 @@ class Server:
     def _finish(self) -> None:
         self._stop_listening()
         self._core.stop()
+        self._threads.close()
         self._state = "closed"
         self._emptied()
 
@@ -504,6 +523,11 @@ def _for_url(host: str | None) -> str:
 
 
 # ---- what the native half calls ----------------------------------------------------------------
+
+
+def _same(policy: BodyPolicy, request: _core.Request) -> BodyPolicy:
+    # What a policy that is the same for all requests says of one.
+    return policy
 
 
 def _log(request: _core.Request | None, error: BaseException) -> None:

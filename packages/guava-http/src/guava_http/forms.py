@@ -1,0 +1,191 @@
+"""Forms that came in one piece: their fields and files."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+from . import _core
+from .body import refusal
+from .filename import secure_filename
+from .limits import Limits
+
+if TYPE_CHECKING:
+    from .multipart import PartHead
+
+__all__ = ["FileDict", "Form", "UploadedFile"]
+
+_USUAL = Limits()
+_STEP = 64 * 1024  # bytes of a body that are parsed at a time
+
+
+class UploadedFile:
+    """A file of a form. It is closed, and gone from the disk, when nobody has it any more: with
+    its request, unless you keep it.
+
+    Attributes:
+        name: str, the form field's name.
+        filename: str as the client sent it. Never use it as a path; `safe_filename` is for that.
+        content_type: str such as "image/png", in small letters, as the client claims; or None.
+        headers: Headers of the part.
+        size: int, bytes.
+        file: a binary file object at its beginning: in memory, or on disk if it is longer than
+            `Limits.part_memory`.
+    """
+
+    __slots__ = ("__weakref__", "content_type", "file", "filename", "headers", "name", "size")
+
+    def __init__(self, head: PartHead, memory: int) -> None:
+        self.name = head.name
+        self.filename = head.filename or ""
+        self.content_type = head.content_type
+        self.headers = head.headers
+        self.size = 0
+        # Closed by close(), or with this object.
+        self.file = tempfile.SpooledTemporaryFile(memory)  # noqa: SIM115
+
+    def __repr__(self) -> str:
+        return f"<UploadedFile {self.filename!r}, {self.size} bytes>"
+
+    @property
+    def safe_filename(self) -> str:
+        """str: a name made of `filename` that is no path and has no surprises; never empty."""
+        return secure_filename(self.filename)
+
+    def read(self, size: int = -1) -> bytes:
+        """The next bytes of it: `size` at most, all that are left if it is negative."""
+        return self.file.read(size)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Writes all of it to a file of this path, which is replaced if it is there. Blocks; in
+        coroutines `await asyncio.to_thread(file.save, path)`.
+
+        Raises:
+            OSError: the path cannot be written.
+        """
+        self.file.seek(0)
+        with open(path, "wb") as out:
+            shutil.copyfileobj(self.file, out, _STEP)
+
+    def close(self) -> None:
+        """Lets go of its memory, or its file on disk."""
+        self.file.close()
+
+    def __enter__(self) -> UploadedFile:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self.file)
+
+    def __del__(self) -> None:
+        file = getattr(self, "file", None)
+        if file is not None:
+            file.close()
+
+
+class FileDict(dict[str, UploadedFile]):
+    """The files of a form by the names of their fields; the last of each name. `getlist` has all
+    of a name, `multi_items` all of them."""
+
+    __slots__ = ("_pairs",)
+
+    def __init__(self, pairs: list[tuple[str, UploadedFile]]) -> None:
+        super().__init__(pairs)
+        self._pairs = pairs
+
+    def getlist(self, name: str, /) -> list[UploadedFile]:
+        """All files of a field, in their order; [] if there is none."""
+        return [file for key, file in self._pairs if key == name]
+
+    def multi_items(self) -> list[tuple[str, UploadedFile]]:
+        """All pairs of a field's name and a file, in their order."""
+        return list(self._pairs)
+
+
+class Form(NamedTuple):
+    """What a form has: its fields and its files."""
+
+    fields: _core.QueryDict
+    files: FileDict
+
+
+class Builder:
+    """A form out of what the parser says."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._fields: list[tuple[str, str]] = []
+        self._files: list[tuple[str, UploadedFile]] = []
+        self._head: PartHead | None = None
+        self._file: UploadedFile | None = None
+        self._pieces: list[bytes] = []
+        self._memory = 0
+
+    def add(self, event: PartHead | bytes | None) -> None:
+        if event is None:
+            self._end()
+        elif isinstance(event, bytes):
+            self._more(event)
+        else:
+            self._head = event
+            self._pieces = []
+            self._file = None
+            if event.filename is not None:
+                self._file = UploadedFile(event, self._limits.part_memory)
+
+    def _more(self, data: bytes) -> None:
+        if self._file is not None:
+            self._file.file.write(data)
+            self._file.size += len(data)
+            return
+        # Fields stay in memory, however the body came: together no more than a body may.
+        self._memory += len(data)
+        if self._memory > self._limits.body:
+            raise refusal(413, f"fields of more than {self._limits.body} bytes")
+        self._pieces.append(data)
+
+    def _end(self) -> None:
+        head, file = self._head, self._file
+        assert head is not None
+        if file is None:
+            self._fields.append((head.name, head.decode(b"".join(self._pieces))))
+        elif file.filename or file.size:
+            file.file.seek(0)
+            self._files.append((head.name, file))
+        # Else it is what browsers send where no file was chosen.
+        self._head = self._file = None
+
+    def form(self) -> Form:
+        return Form(_core.QueryDict(self._fields), FileDict(self._files))
+
+
+# ---- what the native half calls ----------------------------------------------------------------
+
+
+def read_form(request: _core.Request) -> Form:
+    """The form in a multipart body that is there."""
+    from .multipart import Parser
+
+    limits: Limits = request._limits or _USUAL
+    parser = Parser(request.HEADERS.get("Content-Type") or "", limits)
+    body = request.body
+    if len(body) > limits.body:
+        # The handler's own limit let it in.
+        limits = dataclasses.replace(limits, body=max(limits.body, len(body)))
+    builder = Builder(limits)
+    for start in range(0, len(body), _STEP):
+        for event in parser.feed(body[start : start + _STEP]):
+            builder.add(event)
+    parser.finish()
+    return builder.form()
+
+
+def no_files(request: _core.Request) -> FileDict:
+    return FileDict([])

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-import multipart
+import multipart  # type: ignore[import-untyped]
 
 from . import _core
 from .body import BodyStream, blocking, refusal

@@ -341,8 +341,9 @@ class URL:
         """
         if params and isinstance(query, str):
             query = QueryDict.parse(query)
-        pairs = pairs_of(query or ()) + pairs_of(params) if params else query
-        return self._but(_query=encode_query(pairs))
+        if query and params:
+            return self._but(_query=encode_query(pairs_of(query) + pairs_of(params)))
+        return self._but(_query=encode_query(params or query))
 
     def update_query(self, query: Query = None, /, **params: QueryValue) -> Self:
         """With these parameters in the place of those of the same names; arguments as for

@@ -70,7 +70,7 @@ class Part:
 USER = Part("!$&'()*+,;=")
 PATH = Part(_PATH)
 QUERY = FRAGMENT = Part(_QUERY)
-PARAM = Part("!$'()*,:@/?")
+_PARAM = "!$'()*,:@/?"
 
 
 def check(text: str, what: str) -> None:
@@ -172,10 +172,14 @@ def pairs_of(query: Any) -> list[tuple[str, str]]:
     if isinstance(query, QueryDict):
         return query.multi_items()
     pairs = []
-    for name, value in query.items() if isinstance(query, Mapping) else query:
-        many = not isinstance(value, (str, int, bytes, Mapping)) and isinstance(value, Iterable)
-        for one in value if many else (value,):
-            pairs.append((_param(name, "a name"), _param(one, "a value")))
+    mapping = isinstance(query, (dict, Mapping))
+    for name, value in query.items() if mapping else query:
+        if type(name) is str and type(value) is str:
+            pairs.append((name, value))
+        elif isinstance(value, (str, int, bytes, Mapping)) or not isinstance(value, Iterable):
+            pairs.append((_param(name, "a name"), _param(value, "a value")))
+        else:
+            pairs += [(_param(name, "a name"), _param(one, "a value")) for one in value]
     return pairs
 
 
@@ -186,7 +190,8 @@ def encode_query(query: Any) -> str | None:
         check(query, "a query")
         return QUERY.read(query)
     pairs = pairs_of(query)
-    return "&".join(f"{PARAM.encode(n)}={PARAM.encode(v)}" for n, v in pairs) or None
+    text = "&".join([f"{quote(n, safe=_PARAM)}={quote(v, safe=_PARAM)}" for n, v in pairs])
+    return text or None
 
 
 def _shown(char: str) -> str:

@@ -182,6 +182,8 @@ answer_response(gh_peer *peer, PyObject *response)
     } else if (PyBytes_Check(body)) {
         if (check_length(peer, &reply, PyBytes_GET_SIZE(body)))
             answer_bytes(peer, &reply, body);
+    } else if (gh_file_response_check(peer->server->module, response)) {
+        gh_send_file_response(peer, &reply, response);
     } else if (gh_file_body_check(peer->server->module, body)) {
         gh_send_file(peer, &reply, body);
     } else {

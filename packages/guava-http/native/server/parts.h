@@ -336,6 +336,7 @@ PyObject *gh_peer_send(PyObject *peer, PyObject *chunk);
 /* ---- send_file.c -----------------------------------------------------------------------------
  */
 void gh_send_file(gh_peer *peer, gh_reply *reply, PyObject *file);
+void gh_send_file_response(gh_peer *peer, gh_reply *reply, PyObject *response);
 
 /* ---- out.c -----------------------------------------------------------------------------------
  */

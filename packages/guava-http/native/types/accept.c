@@ -239,6 +239,12 @@ is_better(verdict a, verdict b, bool by_place)
     return by_place && a.at < b.at;
 }
 
+int
+gh_accept_weight(gh_text field, gh_text coding)
+{
+    return judge(field, coding, fit_encoding).weight;
+}
+
 /* ---- choosing ------------------------------------------------------------------------------ */
 
 typedef struct {

@@ -106,6 +106,20 @@ close_fd(file_body *self)
     self->fd = -1;
 }
 
+PyObject *
+gh_file_body_own(gh_types *types, int fd, int64_t size)
+{
+    file_body *self = (file_body *)types->file_body->tp_alloc(types->file_body, 0);
+    if (self == NULL) {
+        (void)close(fd);
+        return NULL;
+    }
+    self->fd = fd;
+    self->offset = 0;
+    self->length = size;
+    return (PyObject *)self;
+}
+
 int
 gh_file_body_check(PyObject *module, PyObject *object)
 {

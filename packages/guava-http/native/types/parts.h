@@ -25,11 +25,14 @@ typedef struct gh_types {
     PyTypeObject *response;
     PyTypeObject *cookie;
     PyTypeObject *file_body;
+    PyTypeObject *file_response;
     PyObject *request_error;
     PyObject *client_disconnected;
     PyObject *data_event; /* of guava_http.parser; NULL until a RequestParser is made */
     PyObject *end_of_message;
     PyObject *limits;
+    PyObject *file_missing;
+    PyObject *files; /* the module guava_http.files; NULL until it is first needed */
     PyObject *dumps; /* of guava_http._json; NULL until it is first needed */
     PyObject *loads;
     PyObject *loads_exact;
@@ -55,10 +58,12 @@ int gh_request_headers_register(PyObject *module, gh_types *types);
 int gh_request_register(PyObject *module, gh_types *types);
 int gh_cookie_register(PyObject *module, gh_types *types);
 int gh_file_body_register(PyObject *module, gh_types *types);
+int gh_file_response_register(PyObject *module, gh_types *types);
 int gh_response_register(PyObject *module, gh_types *types);
 int gh_request_parser_register(PyObject *module);
 int gh_helpers_register(PyObject *module);
 int gh_accept_register(PyObject *module);
+int gh_conditions_register(PyObject *module);
 int gh_options_register(PyObject *module);
 
 /* Makes a type and adds it to the module under its name. */
@@ -176,6 +181,12 @@ PyObject *gh_params_dict(gh_text params, bool extend);
 typedef Py_ssize_t (*gh_choose_fn)(PyObject *field, PyObject *offers);
 Py_ssize_t gh_choose_type(PyObject *field, PyObject *offers);
 Py_ssize_t gh_choose_language(PyObject *field, PyObject *offers);
+
+/* What Accept-Encoding says of a coding, in thousandths; -1: nothing, and no "*". */
+int gh_accept_weight(gh_text field, gh_text coding);
+
+/* A FileBody of `size` bytes over a descriptor, which is its own from now on, even on failure. */
+PyObject *gh_file_body_own(gh_types *types, int fd, int64_t size);
 
 PyObject *gh_json_loads(gh_types *types, PyObject *body);
 void gh_raise(gh_types *types, int status, const char *text); /* a RequestError */

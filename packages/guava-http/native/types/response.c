@@ -103,8 +103,8 @@ gh_response_headers(gh_response *self)
     return self->headers;
 }
 
-static int
-set_headers(gh_response *self, PyObject *source)
+int
+gh_response_set_headers(gh_response *self, PyObject *source)
 {
     PyObject *headers =
         source == Py_None ? gh_headers_new(self->types) : gh_headers_from(self->types, source);
@@ -198,7 +198,7 @@ set_all(gh_response *self, PyObject *const *values)
     }
     if ((values[STATUS] != NULL && set_status(self, values[STATUS]) < 0) ||
         (values[HEADERS] != NULL && values[HEADERS] != Py_None &&
-         set_headers(self, values[HEADERS]) < 0) ||
+         gh_response_set_headers(self, values[HEADERS]) < 0) ||
         (values[CONTENT_TYPE] != NULL && values[CONTENT_TYPE] != Py_None &&
          gh_response_set_type(self, values[CONTENT_TYPE]) < 0) ||
         (values[REASON] != NULL && set_reason(self, values[REASON]) < 0))
@@ -208,8 +208,8 @@ set_all(gh_response *self, PyObject *const *values)
 
 /* ---- new, dealloc, traverse, clear --------------------------------------------------------- */
 
-static PyObject *
-response_alloc(PyTypeObject *type, gh_types *types)
+PyObject *
+gh_response_alloc(PyTypeObject *type, gh_types *types)
 {
     gh_response *self = types == NULL ? NULL : (gh_response *)type->tp_alloc(type, 0);
     if (self == NULL)
@@ -224,7 +224,7 @@ response_alloc(PyTypeObject *type, gh_types *types)
 static PyObject *
 response_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
-    return response_alloc(type, gh_types_of_type(type));
+    return gh_response_alloc(type, gh_types_of_type(type));
 }
 
 static int
@@ -269,8 +269,8 @@ response_clear(PyObject *op)
     return 0;
 }
 
-static void
-response_dealloc(PyObject *op)
+void
+gh_response_dealloc(PyObject *op)
 {
     gh_response *self = (gh_response *)op;
     PyTypeObject *type = Py_TYPE(op);
@@ -338,7 +338,8 @@ response_get_headers(PyObject *op, void *Py_UNUSED(closure))
 static int
 response_set_headers(PyObject *op, PyObject *value, void *Py_UNUSED(closure))
 {
-    return refuse_delete(value, "headers") < 0 ? -1 : set_headers((gh_response *)op, value);
+    return refuse_delete(value, "headers") < 0 ? -1
+                                               : gh_response_set_headers((gh_response *)op, value);
 }
 
 static PyObject *
@@ -408,7 +409,7 @@ PyDoc_STRVAR(
 
 static PyType_Slot response_slots[] = {
     {Py_tp_doc, (void *)response_doc},    {Py_tp_new, response_new},
-    {Py_tp_init, response_init},          {Py_tp_dealloc, response_dealloc},
+    {Py_tp_init, response_init},          {Py_tp_dealloc, gh_response_dealloc},
     {Py_tp_traverse, response_traverse},  {Py_tp_clear, response_clear},
     {Py_tp_methods, gh_response_methods}, {Py_tp_getset, response_getset},
     {Py_tp_repr, response_repr},          {0, NULL},

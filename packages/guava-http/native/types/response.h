@@ -27,6 +27,11 @@ typedef struct {
 gh_text gh_response_default_type(gh_body_kind kind);
 
 int gh_response_set_type(gh_response *self, PyObject *value);
+int gh_response_set_headers(gh_response *self, PyObject *source);
+
+/* An empty response of a type, and its end: a derived type's own begin and end with these. */
+PyObject *gh_response_alloc(PyTypeObject *type, gh_types *types);
+void gh_response_dealloc(PyObject *self);
 
 /* Borrowed; made if there are none yet. */
 PyObject *gh_response_headers(gh_response *self);

@@ -172,6 +172,7 @@ gh_types_register(PyObject *module)
         gh_headers_register(module, types) < 0 || gh_request_headers_register(module, types) < 0 ||
         gh_request_register(module, types) < 0 || gh_cookie_register(module, types) < 0 ||
         gh_file_body_register(module, types) < 0 || gh_response_register(module, types) < 0 ||
+        gh_file_response_register(module, types) < 0 || gh_conditions_register(module) < 0 ||
         gh_request_parser_register(module) < 0 || gh_helpers_register(module) < 0 ||
         gh_accept_register(module) < 0 || gh_options_register(module) < 0)
         return -1;
@@ -190,6 +191,9 @@ gh_types_traverse(gh_types *types, visitproc visit, void *arg)
     Py_VISIT(types->response);
     Py_VISIT(types->cookie);
     Py_VISIT(types->file_body);
+    Py_VISIT(types->file_response);
+    Py_VISIT(types->file_missing);
+    Py_VISIT(types->files);
     Py_VISIT(types->request_error);
     Py_VISIT(types->client_disconnected);
     Py_VISIT(types->data_event);
@@ -218,6 +222,9 @@ gh_types_clear(gh_types *types)
     Py_CLEAR(types->response);
     Py_CLEAR(types->cookie);
     Py_CLEAR(types->file_body);
+    Py_CLEAR(types->file_response);
+    Py_CLEAR(types->file_missing);
+    Py_CLEAR(types->files);
     Py_CLEAR(types->request_error);
     Py_CLEAR(types->client_disconnected);
     Py_CLEAR(types->data_event);

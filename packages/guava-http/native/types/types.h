@@ -8,6 +8,7 @@
 
 #include "core/head.h"
 #include "core/limits.h"
+#include "core/ranges.h"
 #include "core/reply.h"
 
 /* ---- Limits -------------------------------------------------------------------------------- */
@@ -87,6 +88,31 @@ int gh_file_body_check(PyObject *module, PyObject *object);
 /* The open file of a FileBody (it stays the FileBody's: hold a reference while it is used) and
  * the range to send. 0, or -1 with ValueError if it has been closed. */
 int gh_file_body_get(PyObject *object, int *fd, int64_t *offset, int64_t *length);
+
+/* ---- FileResponse --------------------------------------------------------------------------- */
+
+/* How a FileResponse answers one request. */
+typedef struct {
+    PyObject *file;                  /* a FileBody (a new reference) */
+    int fd;                          /* its descriptor */
+    int64_t offset;                  /* of the representation in it */
+    int n_ranges;                    /* 0: no body but what the status says of itself */
+    gh_range ranges[GH_MOST_RANGES]; /* of the representation */
+    char *heads; /* of the parts, and the end behind them; NULL for one range */
+    size_t ends[GH_MOST_RANGES + 1]; /* of each of those */
+    char *fields;                    /* what reply->fields points to, or NULL */
+    char own[1024];                  /* room for them */
+} gh_file_answer;
+
+/* True for a FileResponse that still has the body it was made with. */
+bool gh_file_response_check(PyObject *module, PyObject *object);
+
+/* Negotiates: `reply` is what gh_response_reply() made of the response, and becomes the answer to
+ * this request (may be NULL), its length too. Status 200, 206, 304, 412 or 416. To be let go of
+ * with gh_file_answer_free() after the head has been rendered and the last part sent. 0, or -1. */
+int gh_file_response_answer(PyObject *response, PyObject *request, gh_reply *reply,
+                            gh_file_answer *answer);
+void gh_file_answer_free(gh_file_answer *answer);
 
 /* `object` as JSON in a bytes object, the way Response does it. */
 PyObject *gh_json_dumps(PyObject *module, PyObject *object);

@@ -4,6 +4,8 @@ from ._core import (
     ClientDisconnected,
     Cookie,
     FileBody,
+    FileMissing,
+    FileResponse,
     Headers,
     QueryDict,
     Request,
@@ -15,9 +17,11 @@ from ._core import (
     best_language,
     best_match,
     http_date,
+    is_not_modified,
     parse_accept,
     parse_date,
     parse_options_header,
+    parse_range,
     quote,
     status_phrase,
     unquote,
@@ -26,8 +30,10 @@ from .authorization import Authorization, parse_authorization
 from .blocking import serve
 from .body import BodyPolicy, BodyStream, body_limit, stream_body
 from .content_type import ContentType, format_content_type, parse_content_type
+from .entity_tag import ETag, make_etag, parse_etags
 from .events import EventStream, ServerSentEvent
 from .filename import secure_filename
+from .files import CONTENT_TYPES, content_disposition
 from .forms import FileDict, Form, UploadedFile
 from .limits import Limits, Timeouts
 from .multipart import Part, Parts
@@ -37,6 +43,7 @@ from .stats import ServerStats
 from .url import URL
 
 __all__ = [
+    "CONTENT_TYPES",
     "URL",
     "Authorization",
     "BodyPolicy",
@@ -45,11 +52,14 @@ __all__ = [
     "ContentType",
     "Cookie",
     "Data",
+    "ETag",
     "EndOfMessage",
     "Event",
     "EventStream",
     "FileBody",
     "FileDict",
+    "FileMissing",
+    "FileResponse",
     "Form",
     "Handler",
     "Headers",
@@ -72,13 +82,18 @@ __all__ = [
     "best_language",
     "best_match",
     "body_limit",
+    "content_disposition",
     "format_content_type",
     "http_date",
+    "is_not_modified",
+    "make_etag",
     "parse_accept",
     "parse_authorization",
     "parse_content_type",
     "parse_date",
+    "parse_etags",
     "parse_options_header",
+    "parse_range",
     "quote",
     "secure_filename",
     "serve",

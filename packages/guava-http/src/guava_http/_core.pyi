@@ -360,6 +360,47 @@ class Response:
     @classmethod
     def redirect(cls, location: str, status: int = 302, headers: _Pairs | None = None) -> Self: ...
 
+class FileMissing(FileNotFoundError, RequestError): ...
+
+@disjoint_base
+class FileResponse(Response):
+    def __new__(
+        cls,
+        file: str | bytes | PathLike[str] | PathLike[bytes] | int | _HasFileno,
+        *,
+        content_type: str | None = None,
+        filename: str | None = None,
+        inline: bool = False,
+        etag: bool | str | None = True,
+        last_modified: bool | _Time | None = True,
+        cache_control: str | None = None,
+        precompressed: bool | Iterable[Literal["br", "zst", "gz"]] | None = None,
+        headers: _Pairs | None = None,
+    ) -> Self: ...
+    def __init__(
+        self,
+        file: str | bytes | PathLike[str] | PathLike[bytes] | int | _HasFileno,
+        *,
+        content_type: str | None = None,
+        filename: str | None = None,
+        inline: bool = False,
+        etag: bool | str | None = True,
+        last_modified: bool | _Time | None = True,
+        cache_control: str | None = None,
+        precompressed: bool | Iterable[Literal["br", "zst", "gz"]] | None = None,
+        headers: _Pairs | None = None,
+    ) -> None: ...
+    @property
+    def etag(self) -> str | None: ...
+    @property
+    def last_modified(self) -> int | None: ...
+
+def parse_range(value: str | bytes | None, size: int) -> list[tuple[int, int]] | None: ...
+def is_not_modified(
+    headers: _Pairs | RequestHeaders | Headers,
+    etag: str | None = None,
+    last_modified: _Time | None = None,
+) -> bool: ...
 def http_date(when: _Time | None = None) -> str: ...
 def parse_date(text: str | bytes, /) -> datetime: ...
 def quote(text: str | bytes, *, safe: str = "/") -> str: ...

@@ -187,6 +187,11 @@ read_framing(gh_chunks *self, const char **in, const char *end, const gh_limits 
     const char *at = *in;
     gh_verdict verdict = GH_MORE;
     while (at < end && self->state != DATA && verdict == GH_MORE) {
+        /* Whole line ends, of chunks without extensions, are most of what there is. */
+        if (self->state == DATA_CR && end - at > 1 && at[0] == '\r' && at[1] == '\n') {
+            self->state = SIZE;
+            at += 2;
+        }
         if (self->state == SIZE) {
             uint8_t value;
             while (at < end && (value = digits[(uint8_t)*at]) != 0) {
@@ -199,6 +204,11 @@ read_framing(gh_chunks *self, const char **in, const char *end, const gh_limits 
             }
             if (at == end)
                 break;
+            if (self->digits > 0 && end - at > 1 && at[0] == '\r' && at[1] == '\n') {
+                at += 2;
+                verdict = begin_chunk(self, limits);
+                continue;
+            }
         }
         verdict = read_byte(self, *at++, limits);
     }

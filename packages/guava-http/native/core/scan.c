@@ -30,44 +30,90 @@ refuse_long_line(const char *line)
     return gh_is_token(line, AROUND_TARGET) ? GH_UNKNOWN_METHOD : GH_BAD_REQUEST_LINE;
 }
 
-/* What can be said of a head of which `n` bytes are there and the line in work is not complete.
- * It is asked of complete lines too, one byte before their end, so that the answer does not hang
- * on how the bytes were cut. */
-static inline gh_verdict
-judge_rest(const gh_scan *scan, const char *bytes, size_t n, const gh_limits *limits)
+#ifdef __SSE2__
+/* A bit for each CR and LF of sixteen bytes. Lines are short: two calls of memchr() for each cost
+ * more than looking at all bytes, sixteen at a time where the processor can (every x86-64 can). */
+static inline unsigned
+breaks_of(const char *at)
 {
-    if (scan->lines == 0) {
-        const char *line = bytes + scan->line;
-        size_t rest = n - scan->line;
-        /* Bytes of another protocol (TLS, say) would otherwise be waited on for an LF. */
-        if (rest > 0 && *line != '\r' && !gh_is_token(line, 1))
-            return GH_BAD_REQUEST_LINE;
-        size_t most = (size_t)limits->target + AROUND_TARGET;
-        /* Of two limits that are passed, the one that a client who dawdles passes first. */
-        if (rest > most)
-            return scan->line + most >= limits->head ? GH_HEAD_TOO_LARGE : refuse_long_line(line);
-    }
-    return n >= limits->head ? GH_HEAD_TOO_LARGE : GH_MORE;
+    __m128i block = _mm_loadu_si128((const __m128i *)at);
+    __m128i cr = _mm_cmpeq_epi8(block, _mm_set1_epi8('\r'));
+    __m128i lf = _mm_cmpeq_epi8(block, _mm_set1_epi8('\n'));
+    return (unsigned)_mm_movemask_epi8(_mm_or_si128(cr, lf));
+}
+#endif
+
+/* The same for the bytes from `at` to `end`, but sixteen at most; `bytes` is where reading may
+ * begin. */
+static inline unsigned
+breaks_up_to(const char *bytes, const char *at, const char *end)
+{
+#ifdef __SSE2__
+    if (end - at >= 16)
+        return breaks_of(at);
+    if (end - bytes >= 16)
+        return breaks_of(end - 16) >> (16 - (end - at));
+#endif
+    unsigned mask = 0;
+    for (unsigned i = 0; i < 16 && at + i < end; i++)
+        mask |= (at[i] == '\r' || at[i] == '\n') ? 1u << i : 0;
+    return mask;
 }
 
-/* The first CR or LF, or `end`. Lines are short: two calls of memchr() for each cost more than
- * looking at the bytes, sixteen at a time where the processor can (every x86-64 can). */
-static const char *
+/* The first CR or LF from `at` on, or `end`. */
+static inline const char *
 find_break(const char *at, const char *end)
 {
 #ifdef __SSE2__
-    const __m128i cr = _mm_set1_epi8('\r'), lf = _mm_set1_epi8('\n');
     for (; end - at >= 16; at += 16) {
-        __m128i bytes = _mm_loadu_si128((const __m128i *)at);
-        __m128i found = _mm_or_si128(_mm_cmpeq_epi8(bytes, cr), _mm_cmpeq_epi8(bytes, lf));
-        int mask = _mm_movemask_epi8(found);
+        unsigned mask = breaks_of(at);
         if (mask != 0)
-            return at + __builtin_ctz((unsigned)mask);
+            return at + __builtin_ctz(mask);
     }
 #endif
     while (at < end && *at != '\r' && *at != '\n')
         at++;
     return at;
+}
+
+/* What can be said of a request line when `n` bytes are there, without its end. */
+static gh_verdict
+judge_first(const gh_scan *scan, const char *bytes, size_t n, const gh_limits *limits)
+{
+    const char *line = bytes + scan->line;
+    size_t rest = n - scan->line, most = (size_t)limits->target + AROUND_TARGET;
+    /* Bytes of another protocol (TLS, say) would otherwise be waited on for an LF. */
+    if (rest > 0 && *line != '\r' && !gh_is_token(line, 1))
+        return GH_BAD_REQUEST_LINE;
+    /* Of two limits that are passed, the one that a client who dawdles passes first. */
+    if (rest > most && scan->line + most < limits->head)
+        return refuse_long_line(line);
+    return n >= limits->head ? GH_HEAD_TOO_LARGE : GH_MORE;
+}
+
+/* The line in work does not end, or not with CR LF. What is asked is what would have been asked if
+ * the bytes had come one by one, so that the answer does not hang on how they were cut. */
+static gh_verdict
+judge_rest(gh_scan *scan, const char *bytes, size_t n, size_t at, const gh_limits *limits)
+{
+    /* A lone LF is bad whatever follows; a CR at the end may get its LF. */
+    bool decided = at < n && (bytes[at] == '\n' || n - at > 1);
+    size_t there = !decided ? n : bytes[at] == '\n' ? at : at + 1;
+    if (scan->lines == 0) {
+        gh_verdict verdict = judge_first(scan, bytes, there, limits);
+        if (verdict != GH_MORE)
+            return verdict;
+    }
+    if (there >= limits->head)
+        return GH_HEAD_TOO_LARGE;
+    scan->seen = (uint32_t)at; /* the head's limit is less */
+    return decided ? GH_BAD_LINE : GH_MORE;
+}
+
+static inline bool
+is_line_end(const char *at, const char *end)
+{
+    return end - at > 1 && memcmp(at, "\r\n", 2) == 0;
 }
 
 static bool
@@ -99,50 +145,68 @@ end_first_line(gh_scan *scan, const char *line, size_t len)
     return GH_MORE;
 }
 
-/* A line behind it is complete. GH_OK: it is the empty one. */
+/* The request line, and an empty one in front of it. GH_OK: it is complete. */
 static gh_verdict
-end_line(gh_scan *scan, const char *line, size_t len, const gh_limits *limits)
+scan_first(gh_scan *scan, const char *bytes, size_t n, const gh_limits *limits)
 {
-    if (len == 0)
+    const char *end = bytes + n;
+    while (scan->lines == 0) {
+        const char *cr = find_break(bytes + scan->seen, end);
+        const char *line = bytes + scan->line;
+        size_t at = (size_t)(cr - bytes);
+        if (!is_line_end(cr, end))
+            return judge_rest(scan, bytes, n, at, limits);
+        gh_verdict verdict = judge_first(scan, bytes, at + 1, limits);
+        if (verdict == GH_MORE)
+            verdict = end_first_line(scan, line, at - scan->line);
+        if (verdict != GH_MORE)
+            return verdict;
+        scan->line = scan->seen = (uint32_t)(at + 2);
+    }
+    return GH_OK;
+}
+
+/* A line behind the request line is complete. GH_OK: it is the empty one. */
+static inline gh_verdict
+end_line(gh_scan *scan, const char *line, const char *cr, const gh_limits *limits)
+{
+    if (cr == line)
         return GH_OK;
     if (*line == ' ' || *line == '\t')
         return GH_BAD_LINE;
-    if (scan->lines > limits->fields)
-        return GH_TOO_MANY_FIELDS;
-    scan->lines++;
-    return GH_MORE;
+    return scan->lines++ > limits->fields ? GH_TOO_MANY_FIELDS : GH_MORE;
 }
 
 gh_verdict
 gh_scan_head(gh_scan *scan, const char *bytes, size_t n, const gh_limits *limits, size_t *size)
 {
-    const char *end = bytes + n;
-    for (;;) {
-        const char *cr = find_break(bytes + scan->seen, end);
-        size_t at = (size_t)(cr - bytes);
-        /* A lone LF is bad whatever follows; a CR at the end may get its LF. */
-        bool whole = cr < end && (*cr == '\n' || end - cr > 1);
-        gh_verdict verdict = judge_rest(scan, bytes,
-                                        !whole        ? n
-                                        : *cr == '\n' ? at
-                                                      : at + 1,
-                                        limits);
-        if (verdict != GH_MORE)
-            return verdict;
-        if (!whole) {
-            scan->seen = (uint32_t)at; /* the head's limit is less */
-            return GH_MORE;
+    gh_verdict verdict = scan->lines > 0 ? GH_OK : scan_first(scan, bytes, n, limits);
+    if (verdict != GH_OK)
+        return verdict;
+    const char *end = bytes + n, *line = bytes + scan->line;
+    const char *most = n > limits->head ? bytes + limits->head : end;
+    const char *block = bytes + scan->seen;
+    while (block < end) {
+        for (unsigned mask = breaks_up_to(bytes, block, end); mask != 0;) {
+            const char *cr = block + __builtin_ctz(mask);
+            if (!is_line_end(cr, end) || cr + 2 > most) {
+                scan->line = (uint32_t)(line - bytes);
+                return judge_rest(scan, bytes, n, (size_t)(cr - bytes), limits);
+            }
+            verdict = end_line(scan, line, cr, limits);
+            if (verdict == GH_OK)
+                *size = (size_t)(cr + 2 - bytes);
+            if (verdict != GH_MORE)
+                return verdict;
+            line = cr + 2;
+            /* Away with the CR, and with the LF if it is in here too. */
+            mask &= mask - 1;
+            mask &= mask - 1;
         }
-        if (cr[0] != '\r' || cr[1] != '\n')
-            return GH_BAD_LINE;
-        const char *line = bytes + scan->line;
-        size_t len = at - scan->line;
-        verdict =
-            scan->lines == 0 ? end_first_line(scan, line, len) : end_line(scan, line, len, limits);
-        if (verdict == GH_OK)
-            *size = at + 2;
-        if (verdict != GH_MORE)
-            return verdict;
-        scan->line = scan->seen = (uint32_t)(at + 2);
+        if (end - block <= 16)
+            break;
+        block = line > block + 16 ? line : block + 16;
     }
+    scan->line = (uint32_t)(line - bytes);
+    return judge_rest(scan, bytes, n, n, limits);
 }

@@ -5,6 +5,10 @@
 
 #include <string.h>
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
 #include "core/field.h"
 
 #define HEX 1  /* a hexadecimal digit */
@@ -29,6 +33,13 @@ is(char byte, uint8_t kind)
     return (kinds[(uint8_t)byte] & kind) != 0;
 }
 
+static inline bool
+is4(const char *at, uint8_t kind)
+{
+    return (kinds[(uint8_t)at[0]] & kinds[(uint8_t)at[1]] & kinds[(uint8_t)at[2]] &
+            kinds[(uint8_t)at[3]] & kind) != 0;
+}
+
 /* "%" and two hexadecimal digits at `at`. */
 static bool
 is_escape(const char *at, const char *end)
@@ -36,15 +47,47 @@ is_escape(const char *at, const char *end)
     return end - at > 2 && is(at[1], HEX) && is(at[2], HEX);
 }
 
-static bool
-is_visible(const char *at, const char *end)
+static inline bool
+is_odd(char byte)
 {
-    for (; at < end; at++) {
-        uint8_t byte = (uint8_t)*at;
-        if (byte <= ' ' || byte >= 0x7f || byte == '#' || (byte == '%' && !is_escape(at, end)))
+    return (uint8_t)byte <= ' ' || (uint8_t)byte >= 0x7f || byte == '#' || byte == '%';
+}
+
+/* The first byte from `at` on that is not visible, or is "#" or "%"; or `end`. Up to `most` there
+ * may be read. */
+static inline const char *
+find_odd(const char *at, const char *end, const char *most)
+{
+#ifdef __SSE2__
+    const __m128i space = _mm_set1_epi8(' '), del = _mm_set1_epi8(0x7f);
+    const __m128i hash = _mm_set1_epi8('#'), percent = _mm_set1_epi8('%');
+    for (; at < end && most - at >= 16; at += 16) {
+        __m128i block = _mm_loadu_si128((const __m128i *)at);
+        /* Bytes from 0x80 up are negative here. */
+        __m128i seen = _mm_and_si128(_mm_cmpgt_epi8(block, space), _mm_cmplt_epi8(block, del));
+        __m128i mark = _mm_or_si128(_mm_cmpeq_epi8(block, hash), _mm_cmpeq_epi8(block, percent));
+        unsigned mask = (unsigned)_mm_movemask_epi8(_mm_andnot_si128(mark, seen)) ^ 0xffff;
+        if (mask != 0) {
+            const char *found = at + __builtin_ctz(mask);
+            return found < end ? found : end;
+        }
+    }
+#endif
+    while (at < end && !is_odd(*at))
+        at++;
+    return at < end ? at : end;
+}
+
+static bool
+is_visible(const char *at, const char *end, const char *most)
+{
+    for (;; at += 3) {
+        at = find_odd(at, end, most);
+        if (at == end)
+            return true;
+        if (*at != '%' || !is_escape(at, end))
             return false;
     }
-    return true;
 }
 
 /* The address of "[...]": what RFC 3986 calls IP-literal. Returns the byte after the bracket, or
@@ -66,6 +109,8 @@ static const char *
 skip_name(const char *at, const char *end)
 {
     for (;; at++) {
+        while (end - at >= 4 && is4(at, HOST))
+            at += 4;
         while (at < end && is(*at, HOST))
             at++;
         if (at == end || *at == ':')
@@ -131,7 +176,7 @@ bool
 gh_target_split(gh_head *head)
 {
     const char *at = head->target.base, *end = at + head->target.len;
-    if (at == end || !is_visible(at, end))
+    if (at == end || !is_visible(at, end, head->start + head->size))
         return false;
     if (*at == '/') {
         split_query(head, at, end);

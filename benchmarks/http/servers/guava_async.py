@@ -45,7 +45,7 @@ async def stream(request):
 
 
 async def static(request):
-    return guava_http.FileBody(FILES + request.path)
+    return guava_http.FileResponse(FILES + request.path)
 
 
 def handlers():

@@ -45,7 +45,7 @@ def stream(request):
 
 
 def static(request):
-    return guava_http.FileBody(FILES + request.path)
+    return guava_http.FileResponse(FILES + request.path)
 
 
 def handlers():

@@ -61,7 +61,7 @@ def test_a_handler_that_raises(whole, kind, error, caplog):
     assert caplog.text.count(f"{type(error).__name__}: secret") == 2
 
 
-@pytest.mark.parametrize("result", [None, 1, 1.5, object(), {1}, ("x", 200), [object()], {1: {2}}])
+@pytest.mark.parametrize("result", [None, 1, 1.5, object(), {1}, (), [object()], {1: {2}}])
 def test_a_result_of_a_wrong_kind(wire, result, caplog):
     async def later(request):
         await asyncio.sleep(0)

@@ -298,9 +298,9 @@ def test_redirect(location, sent):
 
 
 def test_redirect_status():
-    for status in (300, 301, 302, 303, 307, 308):
+    for status in (301, 302, 303, 307, 308):
         assert Response.redirect("/", status).status == status
-    for status in (200, 299, 304, 309, 400, 2**70, "302"):
+    for status in (200, 299, 300, 304, 305, 306, 309, 400, 2**70, "302"):
         with pytest.raises(ValueError, match="redirect"):
             Response.redirect("/", status)
     with pytest.raises(TypeError, match="location must be a str"):

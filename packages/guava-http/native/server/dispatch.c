@@ -4,6 +4,8 @@
 #define JSON "application/json"
 
 static void respond(gh_peer *peer, PyObject *result, bool final);
+static void respond_plainly(gh_peer *peer, PyObject *result, bool final);
+static void answer_encoded(gh_peer *peer, PyObject *given, PyObject *choice);
 
 PyObject *
 gh_take_exception(void)
@@ -148,6 +150,55 @@ check_length(gh_peer *peer, const gh_reply *reply, Py_ssize_t n)
     return false;
 }
 
+/* A body that is complete, but has to go out in chunks: fields follow it. */
+static void
+answer_in_chunks(gh_peer *peer, gh_reply *reply, PyObject *response, PyObject *body)
+{
+    PyObject *pieces = PyTuple_Pack(1, body);
+    if (pieces == NULL) {
+        gh_fail(peer);
+        return;
+    }
+    answer_pieces(peer, reply, response, pieces);
+    Py_DECREF(pieces);
+}
+
+static void
+answer_body(gh_peer *peer, gh_reply *reply, PyObject *response, PyObject *body)
+{
+    bool is_text = PyUnicode_Check(body);
+    bool answers_itself = gh_file_response_check(peer->server->module, response);
+    bool is_file = answers_itself || gh_file_body_check(peer->server->module, body);
+    PyObject *trailers = is_file ? NULL : gh_response_trailers(response);
+    if (trailers != NULL) {
+        bool follow = gh_trail(peer, reply, trailers);
+        if (!follow && PyErr_Occurred()) {
+            gh_fail(peer);
+            return;
+        }
+        if (follow && (is_text || PyBytes_Check(body))) {
+            answer_in_chunks(peer, reply, response, body);
+            return;
+        }
+    }
+    if (is_text) {
+        Py_ssize_t n;
+        if (PyUnicode_AsUTF8AndSize(body, &n) == NULL)
+            gh_fail(peer);
+        else if (check_length(peer, reply, n))
+            answer_text(peer, reply, body);
+    } else if (PyBytes_Check(body)) {
+        if (check_length(peer, reply, PyBytes_GET_SIZE(body)))
+            answer_bytes(peer, reply, body);
+    } else if (answers_itself) {
+        gh_send_file_response(peer, reply, response);
+    } else if (is_file) {
+        gh_send_file(peer, reply, body);
+    } else {
+        answer_pieces(peer, reply, response, body);
+    }
+}
+
 static void
 answer_response(gh_peer *peer, PyObject *response)
 {
@@ -162,7 +213,8 @@ answer_response(gh_peer *peer, PyObject *response)
         gh_fail(peer);
         return;
     }
-    if (body == Py_None) {
+    /* 205 asks for the form to be emptied, and has no content (RFC 9110, 15.3.6). */
+    if (body == Py_None || reply.status == 205) {
         /* Only where no body may follow can a length stand without one. */
         if (!check_length(peer, &reply, 0))
             return;
@@ -172,25 +224,22 @@ answer_response(gh_peer *peer, PyObject *response)
         return;
     }
     Py_INCREF(body);
-    int64_t declared = reply.length;
-    if (PyUnicode_Check(body)) {
-        Py_ssize_t n;
-        if (PyUnicode_AsUTF8AndSize(body, &n) == NULL)
-            gh_fail(peer);
-        else if (check_length(peer, &reply, n))
-            answer_text(peer, &reply, body);
-    } else if (PyBytes_Check(body)) {
-        if (check_length(peer, &reply, PyBytes_GET_SIZE(body)))
-            answer_bytes(peer, &reply, body);
-    } else if (gh_file_response_check(peer->server->module, response)) {
-        gh_send_file_response(peer, &reply, response);
-    } else if (gh_file_body_check(peer->server->module, body)) {
-        gh_send_file(peer, &reply, body);
-    } else {
-        reply.length = declared;
-        answer_pieces(peer, &reply, response, body);
-    }
+    answer_body(peer, &reply, response, body);
     Py_DECREF(body);
+}
+
+/* What few responses ask for comes first; and the server may want to compress. */
+static void
+answer_given(gh_peer *peer, PyObject *response)
+{
+    PyObject *choice = gh_response_compression(response);
+    if (gh_keep_work(peer, response) < 0) {
+        gh_fail(peer);
+    } else if (choice == Py_False || (choice == NULL && peer->server->encode == NULL)) {
+        answer_response(peer, response);
+    } else {
+        answer_encoded(peer, response, choice);
+    }
 }
 
 /* The coroutine has not ended in its first step: its task goes on, and calls the peer when done.
@@ -231,6 +280,58 @@ run(gh_peer *peer, PyObject *awaitable)
     Py_XDECREF(result);
 }
 
+/* Instead of what the handler gave, what compression makes of it, which may take a thread. */
+static void
+answer_encoded(gh_peer *peer, PyObject *given, PyObject *choice)
+{
+    PyObject *result = gh_encoded(peer, given, choice);
+    if (result == NULL)
+        gh_fail(peer);
+    else if (is_awaitable(result))
+        run(peer, result);
+    else if (gh_response_check(peer->server->module, result))
+        answer_response(peer, result);
+    else
+        respond_plainly(peer, result, true);
+    Py_XDECREF(result);
+}
+
+static void
+refuse_result(gh_peer *peer, PyObject *result)
+{
+    PyErr_Format(PyExc_TypeError,
+                 "a handler gave %.200s: it may give str, bytes, a dict or list (as JSON), a "
+                 "Response, a tuple (body, status[, headers]), a FileBody, an iterator or async "
+                 "iterator of str or bytes, or an awaitable or concurrent.futures.Future of "
+                 "one of these",
+                 Py_TYPE(result)->tp_name);
+    gh_fail(peer);
+}
+
+/* (body, status) or (body, status, headers). */
+static void
+answer_tuple(gh_peer *peer, PyObject *tuple)
+{
+    Py_ssize_t n = PyTuple_GET_SIZE(tuple);
+    if (n != 2 && n != 3) {
+        refuse_result(peer, tuple);
+        return;
+    }
+    PyObject *response = gh_response_make(peer->server->module, tuple);
+    if (response == NULL)
+        gh_fail(peer);
+    else
+        answer_given(peer, response);
+    Py_XDECREF(response);
+}
+
+/* What another thread will give: asyncio waits for it on the loop. */
+static bool
+is_future(gh_peer *peer, PyObject *result)
+{
+    return PyObject_TypeCheck(result, (PyTypeObject *)peer->server->part->future);
+}
+
 static void
 answer_other(gh_peer *peer, PyObject *result, bool final)
 {
@@ -241,8 +342,10 @@ answer_other(gh_peer *peer, PyObject *result, bool final)
         .length = -1,
         .keep_alive = true,
     };
-    if (!final && is_awaitable(result)) {
+    if (!final && (is_awaitable(result) || is_future(peer, result))) {
         run(peer, result);
+    } else if (PyTuple_Check(result)) {
+        answer_tuple(peer, result);
     } else if (gh_file_body_check(peer->server->module, result)) {
         reply.type = "application/octet-stream";
         reply.type_len = sizeof("application/octet-stream") - 1;
@@ -250,18 +353,12 @@ answer_other(gh_peer *peer, PyObject *result, bool final)
     } else if (PyIter_Check(result) || is_async_iterable(result)) {
         answer_pieces(peer, &reply, NULL, result);
     } else {
-        PyErr_Format(PyExc_TypeError,
-                     "a handler gave %.200s: it may give str, bytes, a dict or list (as JSON), a "
-                     "Response, a FileBody, an iterator or async iterator of str or bytes, or an "
-                     "awaitable of one of these",
-                     Py_TYPE(result)->tp_name);
-        gh_fail(peer);
+        refuse_result(peer, result);
     }
 }
 
-/* Looks at what the handler gave. `final`: it has been awaited already. */
 static void
-respond(gh_peer *peer, PyObject *result, bool final)
+respond_plainly(gh_peer *peer, PyObject *result, bool final)
 {
     gh_reply reply = {
         .status = 200,
@@ -274,13 +371,25 @@ respond(gh_peer *peer, PyObject *result, bool final)
     else if (!final && PyCoro_CheckExact(result))
         run(peer, result);
     else if (gh_response_check(peer->server->module, result))
-        answer_response(peer, result);
+        answer_given(peer, result);
     else if (PyBytes_Check(result))
         answer_bytes(peer, &reply, result);
     else if (PyDict_Check(result) || PyList_Check(result))
         answer_json(peer, result);
     else
         answer_other(peer, result, final);
+}
+
+/* Looks at what the handler gave. `final`: it has been awaited already. */
+static void
+respond(gh_peer *peer, PyObject *result, bool final)
+{
+    /* Those that say something about themselves are looked at where they are answered. */
+    if (peer->server->encode != NULL && !gh_response_check(peer->server->module, result) &&
+        !PyTuple_Check(result) && (final || !(is_awaitable(result) || is_future(peer, result))))
+        answer_encoded(peer, result, NULL);
+    else
+        respond_plainly(peer, result, final);
 }
 
 /* The answer takes longer than this callback. The bytes that the request refers to are the loop's

@@ -14,10 +14,17 @@ gh_server_register(PyObject *module)
     part->add_done_callback = PyUnicode_InternFromString("add_done_callback");
     part->result = PyUnicode_InternFromString("result");
     PyObject *asyncio = PyImport_ImportModule("asyncio");
-    if (asyncio != NULL)
+    if (asyncio != NULL) {
         part->cancelled = PyObject_GetAttrString(asyncio, "CancelledError");
+        part->running = PyObject_GetAttrString(asyncio, "_get_running_loop");
+    }
     Py_XDECREF(asyncio);
-    if (part->add_done_callback == NULL || part->result == NULL || part->cancelled == NULL)
+    PyObject *futures = part->running == NULL ? NULL : PyImport_ImportModule("concurrent.futures");
+    if (futures != NULL)
+        part->future = PyObject_GetAttrString(futures, "Future");
+    Py_XDECREF(futures);
+    if (part->add_done_callback == NULL || part->result == NULL || part->cancelled == NULL ||
+        part->future == NULL)
         return -1;
     if (gh_server_type_register(module, part) < 0 || gh_peer_register(module, part) < 0 ||
         gh_reader_register(module, part) < 0 || gh_adapter_register(module, part) < 0 ||
@@ -37,6 +44,8 @@ gh_server_traverse(struct gh_server_part *part, visitproc visit, void *arg)
     Py_VISIT(part->call_type);
     Py_VISIT(part->reader_type);
     Py_VISIT(part->cancelled);
+    Py_VISIT(part->future);
+    Py_VISIT(part->running);
     return 0;
 }
 
@@ -53,6 +62,8 @@ gh_server_clear(struct gh_server_part *part)
     Py_CLEAR(part->add_done_callback);
     Py_CLEAR(part->result);
     Py_CLEAR(part->cancelled);
+    Py_CLEAR(part->future);
+    Py_CLEAR(part->running);
 }
 
 void

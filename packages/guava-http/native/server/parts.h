@@ -13,6 +13,8 @@
  *   answer.c    an answer that is complete, and refusals
  *   produce.c   an answer that an iterator makes piece by piece
  *   send_file.c an answer that is a file
+ *   extra.c     compression, fields and work that follow an answer
+ *   hints.c     an answer before the answer
  *   out.c       bytes out: the cork
  *   adapter.c   a protocol of any asyncio transport
  *   adapter_stream.c, foreign.c
@@ -52,6 +54,8 @@ struct gh_server_part {
     PyObject *add_done_callback; /* interned names */
     PyObject *result;
     PyObject *cancelled; /* asyncio.CancelledError */
+    PyObject *future;    /* concurrent.futures.Future */
+    PyObject *running;   /* asyncio._get_running_loop */
 };
 
 typedef enum {
@@ -86,6 +90,7 @@ typedef struct {
     PyObject *threaded;    /* threaded(request): a coroutine, the handler on a thread */
     PyObject *emptied;     /* called when the last peer leaves, while closing */
     PyObject *throttle;    /* throttle(bool): asyncio's listeners rest, or go on */
+    PyObject *encode;      /* encode(request, result): what to send instead; NULL: nothing */
 
     PyObject *limits_object; /* Python's Limits: what only Python needs is read there */
     gh_limits limits;
@@ -192,6 +197,8 @@ struct gh_peer {
     PyObject *response;   /* owns the texts of that */
     PyObject *waiter;     /* a future: done when `blocked` ends */
     PyObject *address;    /* the client's, once asked for */
+    PyObject *work;       /* to be begun after the answer */
+    PyObject *trailers;   /* (bytes: all fields of the head, function: gives those to follow) */
     gh_upload *upload;
     gh_reader *reader; /* until the last byte of a body that is read while it comes */
 };
@@ -332,6 +339,21 @@ void gh_produce_left(gh_peer *peer);
 void gh_produce_unblock(gh_peer *peer);
 void gh_produce_drop(gh_peer *peer);
 PyObject *gh_peer_send(PyObject *peer, PyObject *chunk);
+
+/* ---- extra.c ---------------------------------------------------------------------------------
+ */
+/* What to send instead of what the handler gave, by the response's own choice (NULL, True or
+ * False) and the server's: a new reference, or NULL with an exception set. */
+PyObject *gh_encoded(gh_peer *peer, PyObject *result, PyObject *choice);
+/* Announces trailers, if they can be sent. False, with an exception set if one was raised. */
+bool gh_trail(gh_peer *peer, gh_reply *reply, PyObject *trailers);
+int gh_send_trailers(gh_peer *peer);
+int gh_keep_work(gh_peer *peer, PyObject *response);
+void gh_begin_work(gh_peer *peer);
+
+/* ---- hints.c ---------------------------------------------------------------------------------
+ */
+PyObject *gh_peer_early_hints(PyObject *peer, PyObject *const *args, Py_ssize_t n);
 
 /* ---- send_file.c -----------------------------------------------------------------------------
  */

@@ -137,6 +137,8 @@ gh_peer_finish(gh_peer *peer)
         gh_produce_drop(peer);
     if (peer->reader != NULL)
         gh_body_answered(peer);
+    if (peer->work != NULL)
+        gh_begin_work(peer);
     Py_CLEAR(peer->context);
     let_request_go(peer);
     peer->sent_head = false;
@@ -414,6 +416,8 @@ peer_traverse(gh_peer *peer, visitproc visit, void *arg)
     Py_VISIT(peer->response);
     Py_VISIT(peer->waiter);
     Py_VISIT(peer->reader);
+    Py_VISIT(peer->work);
+    Py_VISIT(peer->trailers);
     return 0;
 }
 
@@ -427,6 +431,8 @@ peer_clear(gh_peer *peer)
     Py_CLEAR(peer->response);
     Py_CLEAR(peer->waiter);
     Py_CLEAR(peer->reader);
+    Py_CLEAR(peer->work);
+    Py_CLEAR(peer->trailers);
     return 0;
 }
 
@@ -460,6 +466,8 @@ static PyGetSetDef peer_getset[] = {
 static PyMethodDef peer_methods[] = {
     {"send", (PyCFunction)gh_peer_send, METH_O,
      "send($self, chunk, /)\n--\n\nSend a piece of the body: None, or a future to wait for."},
+    {"early_hints", (PyCFunction)(void (*)(void))gh_peer_early_hints, METH_FASTCALL,
+     "early_hints($self, request, lines, /)\n--\n\nSend a 103: whether it was sent."},
     {NULL},
 };
 

@@ -96,6 +96,22 @@ send_piece(gh_peer *peer, PyObject *piece)
 }
 
 static void
+end_with_trailers(gh_peer *peer)
+{
+    int status = peer->sent_head ? 0 : gh_send_head(peer, peer->reply);
+    if (status == 0) {
+        gh_out(peer, "0\r\n", 3, NULL);
+        status = gh_send_trailers(peer);
+    }
+    if (status < 0) {
+        gh_fail(peer);
+        return;
+    }
+    gh_out(peer, "\r\n", 2, NULL);
+    gh_peer_finish(peer);
+}
+
+static void
 end(gh_peer *peer)
 {
     if (peer->left > 0) {
@@ -104,11 +120,15 @@ end(gh_peer *peer)
         gh_fail(peer);
         return;
     }
-    if (!peer->sent_head) {
+    if (!peer->sent_head && peer->trailers == NULL) {
         gh_reply reply = *peer->reply;
         reply.chunked = false;
         reply.length = 0;
         gh_answer(peer, &reply, "", 0, NULL);
+        return;
+    }
+    if (peer->trailers != NULL) {
+        end_with_trailers(peer);
         return;
     }
     if (peer->chunked)
@@ -273,6 +293,7 @@ gh_produce_drop(gh_peer *peer)
     Py_CLEAR(peer->source);
     Py_CLEAR(peer->response);
     Py_CLEAR(peer->waiter);
+    Py_CLEAR(peer->trailers);
     PyMem_Free(peer->reply);
     peer->reply = NULL;
     peer->left = -1;

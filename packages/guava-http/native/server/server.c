@@ -81,6 +81,7 @@ server_traverse(gh_server *self, visitproc visit, void *arg)
     Py_VISIT(self->throttle);
     Py_VISIT(self->body_policy);
     Py_VISIT(self->threaded);
+    Py_VISIT(self->encode);
     Py_VISIT(self->emptied);
     Py_VISIT(self->spare);
     return 0;
@@ -99,6 +100,7 @@ server_clear(gh_server *self)
     Py_CLEAR(self->throttle);
     Py_CLEAR(self->body_policy);
     Py_CLEAR(self->threaded);
+    Py_CLEAR(self->encode);
     Py_CLEAR(self->emptied);
     Py_CLEAR(self->spare);
     return 0;
@@ -318,6 +320,15 @@ gh_server_left(gh_server *self)
     Py_DECREF(emptied);
 }
 
+static PyObject *
+server_task_done(gh_server *self, PyObject *Py_UNUSED(ignored))
+{
+    if (self->n_tasks > 0)
+        self->n_tasks--;
+    gh_server_left(self);
+    Py_RETURN_NONE;
+}
+
 /* ---- slots -----------------------------------------------------------------------------------
  */
 
@@ -337,6 +348,8 @@ static PyMethodDef server_methods[] = {
      "answer;\ncall emptied() when none is left."},
     {"abort", (PyCFunction)server_abort, METH_NOARGS,
      "abort($self, /)\n--\n\nCut all connections off."},
+    {"task_done", (PyCFunction)server_task_done, METH_NOARGS,
+     "task_done($self, /)\n--\n\nWork that followed an answer has ended."},
     {"stop", (PyCFunction)server_stop, METH_NOARGS, "stop($self, /)\n--\n\nLeave the loop."},
     {NULL},
 };
@@ -345,6 +358,7 @@ static PyMemberDef server_members[] = {
     {"connections", T_PYSSIZET, offsetof(gh_server, n_peers), READONLY, "Open now."},
     {"tasks", T_PYSSIZET, offsetof(gh_server, n_tasks), READONLY, "Suspended now."},
     {"accepted", T_ULONGLONG, offsetof(gh_server, accepted), READONLY, "Connections so far."},
+    {"encode", T_OBJECT, offsetof(gh_server, encode), 0, "Compresses answers."},
     {"answered", T_ULONGLONG, offsetof(gh_server, answered), READONLY, "Requests so far."},
     {"refused", T_ULONGLONG, offsetof(gh_server, refused), READONLY, NULL},
     {"timed_out", T_ULONGLONG, offsetof(gh_server, timed_out), READONLY, NULL},

@@ -198,6 +198,14 @@ static PyMethodDef request_methods[] = {
      "Without the field it is the first offer.\n\n"
      "offers: str, media types; short are 'html', 'json', 'text', 'xml', 'css', 'csv', 'events',\n"
      "'pdf'. See best_match()."},
+    {"early_hints", gh_request_early_hints, METH_O,
+     "early_hints($self, headers, /)\n--\n\n"
+     "Sends fields (Link, mostly) ahead of the answer, as status 103 (RFC 8297). Call it before\n"
+     "the answer has begun and on the loop's thread; more than once if need be.\n\n"
+     "headers: a mapping or (name, value) pairs, at most 8 KiB. Gives False where there is\n"
+     "nobody to send to: a client of HTTP/1.0 or one that has left, a request made by hand.\n"
+     "ValueError: a name is no token, says how the body is framed, or a value has control\n"
+     "characters. RuntimeError: the answer has begun, or this is another thread."},
     {"accepts_language", gh_request_accepts_language, METH_VARARGS,
      "accepts_language($self, *offers)\n--\n\n"
      "The language that the client wants most, by its Accept-Language field; None if it accepts\n"

@@ -67,4 +67,7 @@ PyObject *gh_request_make_full_url(gh_request *self);
 PyObject *gh_request_accepts(PyObject *op, PyObject *offers);
 PyObject *gh_request_accepts_language(PyObject *op, PyObject *offers);
 
+/* request_hints.c */
+PyObject *gh_request_early_hints(PyObject *self, PyObject *source);
+
 #endif

@@ -256,6 +256,8 @@ response_traverse(PyObject *op, visitproc visit, void *arg)
     Py_VISIT(Py_TYPE(op));
     Py_VISIT(self->body);
     Py_VISIT(self->headers);
+    Py_VISIT(self->trailers);
+    Py_VISIT(self->work);
     return 0;
 }
 
@@ -266,6 +268,8 @@ response_clear(PyObject *op)
     gh_response *self = (gh_response *)op;
     Py_XSETREF(self->body, Py_NewRef(Py_None));
     Py_CLEAR(self->headers);
+    Py_CLEAR(self->trailers);
+    Py_CLEAR(self->work);
     return 0;
 }
 
@@ -280,6 +284,9 @@ gh_response_dealloc(PyObject *op)
     Py_CLEAR(self->headers);
     Py_CLEAR(self->reason);
     Py_CLEAR(self->spare);
+    Py_CLEAR(self->trailers);
+    Py_CLEAR(self->work);
+    Py_CLEAR(self->compression);
     type->tp_free(op);
     Py_DECREF(type);
 }
@@ -392,6 +399,14 @@ static PyGetSetDef response_getset[] = {
               "str: the Content-Type that will be sent, None for an empty body; None\n"
               "may be assigned, for the one that suits the body"),
     ATTRIBUTE(reason, "str: the reason phrase; None may be assigned, for the standard one"),
+    {"trailers", gh_response_get_trailers, gh_response_set_trailers,
+     "None, or fields that follow the body (RFC 9110, 6.5): a mapping of names to str or to\n"
+     "functions that are called when the body is out and give a str; or one such function\n"
+     "that gives a mapping. Sent only in chunks and to a client whose TE has \"trailers\".\n"
+     "ValueError: no token, control characters, or a name that must not be a trailer's."},
+    {"compression", gh_response_get_compression, gh_response_set_compression,
+     "True: compress if the client likes and the body suits; False: never; None: as the\n"
+     "server was told"},
     {NULL},
 };
 

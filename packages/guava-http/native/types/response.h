@@ -14,11 +14,14 @@ typedef enum { GH_BODY_NONE, GH_BODY_TEXT, GH_BODY_JSON, GH_BODY_FILE } gh_body_
 
 typedef struct {
     PyObject_HEAD gh_types *types;
-    PyObject *body;    /* None, bytes, str, an iterable, an async iterable or a FileBody */
-    PyObject *type;    /* str: the Content-Type that was set, while there are no headers */
-    PyObject *headers; /* Headers, or NULL */
-    PyObject *reason;  /* str, or NULL for the standard phrase */
-    PyObject *spare;   /* bytes: fields without those that only say how the body is framed */
+    PyObject *body;        /* None, bytes, str, an iterable, an async iterable or a FileBody */
+    PyObject *type;        /* str: the Content-Type that was set, while there are no headers */
+    PyObject *headers;     /* Headers, or NULL */
+    PyObject *reason;      /* str, or NULL for the standard phrase */
+    PyObject *spare;       /* bytes: fields without those that only say how the body is framed */
+    PyObject *trailers;    /* what guava_http/_trailers.py made of them, or NULL */
+    PyObject *work;        /* a list of (function, args, kwargs), or NULL */
+    PyObject *compression; /* True, False, or NULL: as the server has it */
     int status;
     gh_body_kind kind;
 } gh_response;
@@ -37,6 +40,12 @@ void gh_response_dealloc(PyObject *self);
 PyObject *gh_response_headers(gh_response *self);
 
 extern PyMethodDef gh_response_methods[];
+PyObject *gh_response_background(PyObject *self, PyObject *const *args, Py_ssize_t n_args,
+                                 PyObject *kwnames);
+PyObject *gh_response_get_trailers(PyObject *self, void *closure);
+int gh_response_set_trailers(PyObject *self, PyObject *value, void *closure);
+PyObject *gh_response_get_compression(PyObject *self, void *closure);
+int gh_response_set_compression(PyObject *self, PyObject *value, void *closure);
 PyObject *gh_response_render(PyObject *self, PyObject *const *args, Py_ssize_t n_args,
                              PyObject *kwnames);
 

@@ -180,10 +180,11 @@ static int
 check_redirect(PyObject *status)
 {
     long number = PyLong_Check(status) ? PyLong_AsLong(status) : -1;
-    if (number >= 300 && number <= 308 && number != 304)
+    if (number == 301 || number == 302 || number == 303 || number == 307 || number == 308)
         return 0;
     PyErr_Clear(); /* of an int that is too big for a long */
-    PyErr_Format(PyExc_ValueError, "a redirect's status is one of 300 to 308, found %R", status);
+    PyErr_Format(PyExc_ValueError, "a redirect's status is 301, 302, 303, 307 or 308, found %R",
+                 status);
     return -1;
 }
 
@@ -230,6 +231,12 @@ PyMethodDef gh_response_methods[] = {
      "render($self, *, date=None)\n--\n\nThe whole message as bytes, for a server of your own.\n\n"
      "date: as http_date() takes it. TypeError: the body is not None, str or bytes.\n"
      "ValueError: a Content-Length that is not the body's."},
+    {"background", (PyCFunction)(void (*)(void))gh_response_background, FAST,
+     "background($self, function, /, *args, **kwargs)\n--\n\n"
+     "Calls function(*args, **kwargs) when the answer is over, however it ended.\n\n"
+     "Several are called one after the other. A plain function runs on a thread, an async one\n"
+     "on the loop; exceptions are logged. A server that closes waits for them, within its\n"
+     "grace. TypeError: it cannot be called."},
     METHOD(json, FAST | METH_CLASS,
            "json($type, obj, status=200, headers=None)\n--\n\nA response with obj as JSON.\n\n"
            "TypeError: obj has something that JSON has not."),

@@ -16,6 +16,12 @@ gh_response_check(PyObject *module, PyObject *object)
     return PyObject_TypeCheck(object, gh_types_of(module)->response);
 }
 
+PyObject *
+gh_response_make(PyObject *module, PyObject *arguments)
+{
+    return PyObject_Call((PyObject *)gh_types_of(module)->response, arguments, NULL);
+}
+
 static bool
 is_named(const gh_field *field, const char *name, size_t n)
 {

@@ -80,6 +80,15 @@ int gh_response_check(PyObject *module, PyObject *object);
  * iterable of bytes or str, or a FileBody. 0, or -1. */
 int gh_response_reply(PyObject *response, gh_reply *reply, PyObject **body);
 
+/* What few responses have, borrowed, or NULL: fields behind the body; a list of work to do after
+ * the answer; True or False, whether to compress it. */
+PyObject *gh_response_trailers(PyObject *response);
+PyObject *gh_response_work(PyObject *response);
+PyObject *gh_response_compression(PyObject *response);
+
+/* Response(*arguments): a new reference. */
+PyObject *gh_response_make(PyObject *module, PyObject *arguments);
+
 /* ---- bodies -------------------------------------------------------------------------------- */
 
 /* True for an instance of FileBody. */

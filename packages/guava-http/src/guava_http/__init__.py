@@ -29,6 +29,7 @@ from ._core import (
 from .authorization import Authorization, parse_authorization
 from .blocking import serve
 from .body import BodyPolicy, BodyStream, body_limit, stream_body
+from .compression import Compression
 from .content_type import ContentType, format_content_type, parse_content_type
 from .entity_tag import ETag, make_etag, parse_etags
 from .events import EventStream, ServerSentEvent
@@ -38,6 +39,7 @@ from .forms import FileDict, Form, UploadedFile
 from .limits import Limits, Timeouts
 from .multipart import Part, Parts
 from .parser import Data, EndOfMessage, Event
+from .redirect import is_safe_redirect
 from .server import Handler, Result, Server
 from .stats import ServerStats
 from .url import URL
@@ -49,6 +51,7 @@ __all__ = [
     "BodyPolicy",
     "BodyStream",
     "ClientDisconnected",
+    "Compression",
     "ContentType",
     "Cookie",
     "Data",
@@ -86,6 +89,7 @@ __all__ = [
     "format_content_type",
     "http_date",
     "is_not_modified",
+    "is_safe_redirect",
     "make_etag",
     "parse_accept",
     "parse_authorization",

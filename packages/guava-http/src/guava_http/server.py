@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import contextlib
 import dataclasses
 import errno
@@ -30,6 +31,7 @@ import guava_loop
 
 from . import _core
 from .body import BodyPolicy
+from .compression import Compression
 from .limits import Limits, Timeouts
 from .stats import ServerStats
 from .threads import Threads, usual_number
@@ -47,8 +49,10 @@ _Body: TypeAlias = (
     | _core.FileBody
     | Iterator[str | bytes]
     | AsyncIterator[str | bytes]
+    | tuple[Any, int]
+    | tuple[Any, int, Any]
 )
-Result: TypeAlias = _Body | Awaitable[_Body]
+Result: TypeAlias = _Body | Awaitable[_Body] | concurrent.futures.Future[_Body]
 """What a handler may give."""
 
 Handler: TypeAlias = Callable[[_core.Request], Result]
@@ -79,6 +83,8 @@ class Server:
         sockets: bound sockets (TCP or unix) to listen on instead of host and port. The server
             owns and closes them.
         ssl: a context for TLS.
+        compress: whether answers are compressed: True, or a `Compression` that says how. Each
+            response has a say too, by its attribute `compression`.
         transport: "native" insists on a guava_loop.Loop's streams, "asyncio" on the loop's
             transports; "auto" takes what fits.
         threads: how many plain functions marked with `stream_body` run at the same time, each on
@@ -103,6 +109,7 @@ class Server:
         ssl: _ssl.SSLContext | None = None,
         transport: Literal["auto", "native", "asyncio"] = "auto",
         threads: int | None = None,
+        compress: bool | Compression = False,
     ) -> None:
         if transport not in ("auto", "native", "asyncio"):
             raise ValueError(f"transport must be auto, native or asyncio, not {transport!r}")
@@ -130,6 +137,8 @@ class Server:
             body_policy=policy,
             threaded=self._threads,
         )
+        if compress:
+            self._core.encode = Compression() if compress is True else compress
         self._host = host
         self._port = port
         self._backlog = backlog
@@ -535,7 +544,9 @@ def _log(request: _core.Request | None, error: BaseException) -> None:
     _logger.error("%s failed", what, exc_info=error)
 
 
-async def _wrap(awaitable: Awaitable[_Body]) -> _Body:
+async def _wrap(awaitable: Awaitable[_Body] | concurrent.futures.Future[_Body]) -> _Body:
+    if isinstance(awaitable, concurrent.futures.Future):
+        awaitable = asyncio.wrap_future(awaitable)
     return await awaitable
 
 

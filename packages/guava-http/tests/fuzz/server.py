@@ -38,8 +38,8 @@ import guava_http
 import guava_loop
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
-from corpus.corpus import HERE as CORPUS  # noqa: E402
-from corpus.corpus import read_file  # noqa: E402
+from corpus.corpus import HERE as CORPUS
+from corpus.corpus import read_file
 
 LONG = 30.0  # seconds; nothing takes that long unless it hangs
 RESET = struct.pack("ii", 1, 0)

@@ -163,7 +163,7 @@ def test_post_is_a_form():
         ("application/x-www-form-urlencoded ;charset=utf-8", True),
         ("application/x-www-form-urlencodedx", False),
         ("application/json", False),
-        ("multipart/form-data; boundary=x", False),
+        ("multipart/mixed; boundary=x", False),
         ("", False),
     ],
 )

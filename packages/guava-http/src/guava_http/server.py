@@ -90,6 +90,8 @@ class Server:
         threads: how many plain functions marked with `stream_body` run at the same time, each on
             a thread; None is the number of processors plus 4, 32 at most. They start when they
             are needed.
+        body_policy: asked, once its head is there, about each request that has a body; None is
+            what the handler's own `__guava_body__` says. See `BodyPolicy`.
 
     Raises:
         TypeError: the handler is not callable.
@@ -110,6 +112,7 @@ class Server:
         transport: Literal["auto", "native", "asyncio"] = "auto",
         threads: int | None = None,
         compress: bool | Compression = False,
+        body_policy: Callable[[_core.Request], BodyPolicy | None] | None = None,
     ) -> None:
         if transport not in ("auto", "native", "asyncio"):
             raise ValueError(f"transport must be auto, native or asyncio, not {transport!r}")
@@ -120,7 +123,7 @@ class Server:
         elif threads < 1:
             raise ValueError(f"threads must be at least 1, not {threads}")
         self._threads = Threads(handler, threads)
-        policy: Any = getattr(handler, "__guava_body__", None)
+        policy: Any = body_policy or getattr(handler, "__guava_body__", None)
         if isinstance(policy, BodyPolicy):
             if policy.thread and policy.stream:
                 handler = self._threads

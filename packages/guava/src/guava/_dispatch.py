@@ -4,7 +4,7 @@ import logging
 from typing import Any, Protocol
 
 import guava_router
-from guava_http import Request, RequestError, Response
+from guava_http import BodyPolicy, ClientDisconnected, Request, RequestError, Response
 from guava_router import Dispatch, Handler, HandlerNotFound, Mounts, Router, StaticHandler
 
 from . import _pages, _static
@@ -51,6 +51,17 @@ class Dispatcher:
     def route(self, req: Request) -> Any:
         found = self._mounts.route(req)
         return None if found is None else found[1]
+
+    def body_policy(self, req: Request) -> BodyPolicy | None:
+        """What the action in charge of a request says of its body: see `guava.request`."""
+        try:
+            answer = self.route(req)
+            if type(answer) is Handler:
+                answer = guava_router.resolve(answer).function
+        except Exception:
+            return None  # it happens again when the request is answered, and is reported then
+        policy = getattr(answer, "__guava_body__", None)
+        return policy if isinstance(policy, BodyPolicy) else None
 
     def check(self) -> None:
         """Finds the actions of all registered handlers.
@@ -115,6 +126,8 @@ class Dispatcher:
             status, text, headers, shown = error.status, error.text, error.headers, None
         elif isinstance(error, RequestError):
             status, text, headers, shown = error.status, str(error), {}, None
+        elif isinstance(error, ClientDisconnected):
+            status, text, headers, shown = 400, None, {}, None
         elif isinstance(error, HandlerNotFound):
             log.warning("%s %r: %s", req.method, req.path, error)
             status, text, headers, shown = 404, None, {}, None

@@ -73,7 +73,8 @@ class Controller:
 
     @property
     def POST(self) -> QueryDict:
-        """The fields of a urlencoded form in the body, as `GET`."""
+        """The fields of a form in the body (urlencoded or multipart), as `GET`; a form's files
+        are in ``req.files``."""
         return self.req.POST
 
     @property

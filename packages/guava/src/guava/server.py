@@ -159,7 +159,12 @@ class Server:
 
     async def _start(self, sockets: list[socket.socket]) -> None:
         self._port = sockets[0].getsockname()[1]
-        self._http = guava_http.Server(self.handle, sockets=sockets, backlog=self.backlog)
+        self._http = guava_http.Server(
+            self.handle,
+            sockets=sockets,
+            backlog=self.backlog,
+            body_policy=self._dispatcher.body_policy,
+        )
         await self._http.start()
 
     async def close(self, grace: float = GRACE) -> None:

@@ -523,8 +523,20 @@ class Response:
         """str: the reason phrase; None may be assigned, for the standard one"""
     @reason.setter
     def reason(self, value: str | None) -> None: ...
-    trailers: Any
-    compression: bool | None
+    @property
+    def trailers(self) -> Any: ...
+    @trailers.setter
+    def trailers(
+        self,
+        value: Mapping[str, str | Callable[[], str]]
+        | Mapping[str, str]
+        | Callable[[], Mapping[str, str]]
+        | None,
+    ) -> None: ...
+    @property
+    def compression(self) -> bool | None: ...
+    @compression.setter
+    def compression(self, value: bool | None) -> None: ...
     def background(self, function: Callable[..., object], /, *args: Any, **kwargs: Any) -> None:
         """Calls function(*args, **kwargs) when the answer is over, however it ended.
 

@@ -9,10 +9,12 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "core/conditions.h"
 #include "core/cookies.h"
 #include "core/date.h"
 #include "core/field.h"
 #include "core/query.h"
+#include "core/ranges.h"
 #include "core/reply.h"
 #include "core/status.h"
 
@@ -162,14 +164,50 @@ run_reply(gh_text in, output *out)
     emit_number(out, n <= gh_reply_size(&reply));
 }
 
+/* a Range field, size */
+static void
+run_ranges(gh_text in, output *out)
+{
+    gh_range ranges[GH_MOST_RANGES];
+    int n = gh_ranges_parse(in, number_of(1), ranges);
+    emit_number(out, n);
+    for (int i = 0; i < n; i++) {
+        emit_number(out, ranges[i].start);
+        emit_number(out, ranges[i].stop);
+    }
+}
+
+/* a list of entity tags, a tag */
+static void
+run_etags(gh_text in, output *out)
+{
+    emit_number(out, gh_is_etag(in));
+    emit_number(out, gh_etag_listed(in, inputs[1], false));
+    emit_number(out, gh_etag_listed(in, inputs[1], true));
+}
+
+/* the value of a field, its name, a tag, a time */
+static void
+run_conditions(gh_text in, output *out)
+{
+    gh_field field = {
+        .name = {inputs[1].base, (uint32_t)inputs[1].len},
+        .value = {in.base, (uint32_t)in.len},
+    };
+    gh_validators validators = {inputs[2], true, number_of(3), number_of(3) + 1};
+    emit_number(out, gh_conditions(&field, 1, &validators));
+    emit_number(out, gh_if_range(&field, 1, &validators));
+}
+
 static const struct {
     const char *name;
     void (*run)(gh_text in, output *out);
 } functions[] = {
-    {"unquote", run_unquote}, {"in_place", run_in_place}, {"quote", run_quote},
-    {"query", run_query},     {"cookies", run_cookies},   {"unescape", run_unescape},
-    {"checks", run_checks},   {"same", run_same},         {"date", run_date},
-    {"reply", run_reply},
+    {"unquote", run_unquote},       {"in_place", run_in_place}, {"quote", run_quote},
+    {"query", run_query},           {"cookies", run_cookies},   {"unescape", run_unescape},
+    {"checks", run_checks},         {"same", run_same},         {"date", run_date},
+    {"reply", run_reply},           {"ranges", run_ranges},     {"etags", run_etags},
+    {"conditions", run_conditions},
 };
 
 static void

@@ -15,7 +15,17 @@ import pytest
 
 NATIVE = Path(__file__).parent.parent / "native"
 STRICT = ["-std=c11", "-D_GNU_SOURCE", "-O1", "-g", "-Wall", "-Wextra", "-Wconversion", "-Werror"]
-NAMES = ["cookies", "date", "field", "query", "reply", "status"]
+NAMES = [
+    "conditions",
+    "cookies",
+    "date",
+    "date_parse",
+    "field",
+    "query",
+    "ranges",
+    "reply",
+    "status",
+]
 DATE = "Thu, 01 Jan 1970 00:00:00 GMT"
 
 
@@ -185,3 +195,112 @@ def test_replies(driver, flags, status, length):
         if status >= 200 and ("k" in flags) == ("0" in flags):
             expected += ["Connection: " + ("keep-alive" if "k" in flags else "close")]
         assert sorted(lines[1:-2]) == sorted(expected)
+
+
+def classify(text, size):
+    """-1: ignored, -2: not to be satisfied, 1: there are ranges."""
+    found = re.fullmatch(rb"(?i:bytes)=(.*)", text, re.DOTALL)
+    specs = [spec.strip(b" \t") for spec in found[1].split(b",")] if found else []
+    specs = [spec for spec in specs if spec]
+    if not 1 <= len(specs) <= 16:
+        return -1
+    inside = False
+    for spec in specs:
+        ends = re.fullmatch(rb"([0-9]*)-([0-9]*)", spec)
+        if ends is None or spec == b"-":
+            return -1
+        first, last = (int(end[:99]) if end else None for end in ends.groups())
+        if first is not None and last is not None and last < first:
+            return -1
+        inside = inside or (last > 0 if first is None else first < size)
+    if not inside:
+        return -2
+    return 1 if size > 0 else -1
+
+
+def test_ranges(driver):
+    alphabet = [
+        b"-",
+        b"0",
+        b"5",
+        b"99",
+        b",",
+        b" ",
+        b"\t",
+        b"=",
+        b"a",
+        b"\0",
+        b"-1,",
+        b"7-8,",
+        b"3-",
+    ]
+    texts = [b"bytes=" + text for text in soup(alphabet, 6, count=6000)]
+    texts += soup([b"bytes", b"BYTES", b"=", b"0-1", b" ", b","], 7)
+    texts += [b"bytes=" + b"0-0," * 16380, b"bytes=" + b"9" * 65000, b"bytes=-" + b"9" * 65000]
+    for size in (0, 1, 50, 2**63 - 1):
+        answers = driver("ranges", *[(text, b"%d" % size) for text in texts])
+        for text, (first, *rest) in zip(texts, answers, strict=True):
+            n = int(first)
+            assert max(min(n, 1), -2) == classify(text, size), (text, size)
+            ends = [int(end) for end in rest]
+            assert all(0 <= a < b <= size for a, b in zip(ends[::2], ends[1::2], strict=True))
+
+
+TAG = rb'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"'
+
+
+def listed(text, tag, strong):
+    if text == b"*":
+        return True
+    at = re.match(rb"[ \t,]*", text).end()
+    while found := re.compile(TAG).match(text, at):
+        other = found[0]
+        weak = other.startswith(b"W/") or tag.startswith(b"W/")
+        same = other.removeprefix(b"W/") == tag.removeprefix(b"W/")
+        if same and not (strong and weak):
+            return True
+        between = re.compile(rb"[ \t]*(?:,[ \t,]*|\Z)").match(text, found.end())
+        if between is None:
+            return False
+        at = between.end()
+    return False
+
+
+def test_entity_tags(driver):
+    texts = soup([b'"', b"W/", b"a", b'"a"', b'W/"a"', b",", b" ", b"\t", b"*", b"\0", b"\x80"], 8)
+    texts += [b'"a" ' * 16000, b'"' * 65536, b"W/" * 32768, b'"b",' * 16000 + b'"a"']
+    for tag in (b'"a"', b'W/"a"'):
+        answers = driver("etags", *[(text, tag) for text in texts])
+        for text, answer in zip(texts, answers, strict=True):
+            assert answer == [
+                b"%d" % bool(re.fullmatch(TAG, text)),
+                b"%d" % listed(text, tag, False),
+                b"%d" % listed(text, tag, True),
+            ], text
+
+
+def test_conditions(driver):
+    """What a precondition with one field comes to: 0 send, 1 not modified, 2 failed."""
+    then = 784111777
+    dates = [formatdate(then + d, usegmt=True).encode() for d in (-1, 0, 1)]
+    calls, expected = [], []
+    for name, answers in {
+        b"If-Modified-Since": (0, 1, 1),
+        b"if-unmodified-since": (2, 0, 0),
+        b"If-Unmodified-Sinc": (0, 0, 0),
+    }.items():
+        calls += [(date, name, b'"a"', b"%d" % then) for date in dates]
+        expected += [[b"%d" % answer, b"1"] for answer in answers]
+    for value, match, none_match, ranged in [
+        (b'"a"', 0, 1, 1),
+        (b'W/"a"', 2, 1, 0),
+        (b'"b"', 2, 0, 0),
+        (b"*", 0, 1, 0),
+        (b"", 2, 0, 0),
+        (dates[1], 2, 0, 1),
+        (dates[0], 2, 0, 0),
+    ]:
+        names = (b"If-Match", b"IF-NONE-MATCH", b"If-Range")
+        calls += [(value, name, b'"a"', b"%d" % then) for name in names]
+        expected += [[b"%d" % match, b"1"], [b"%d" % none_match, b"1"], [b"0", b"%d" % ranged]]
+    assert driver("conditions", *calls) == expected

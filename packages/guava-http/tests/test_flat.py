@@ -7,9 +7,9 @@ import sys
 import pytest
 
 PROGRAM = """
-import asyncio, gc, socket, struct, sys
+import asyncio, concurrent.futures, gc, socket, struct, sys
 import guava_http, guava_loop
-from guava_http import FileBody, Limits, Request, RequestError, Response, Server
+from guava_http import EventStream, FileBody, Limits, Request, RequestError, Response, Server
 
 WARM, ROUND, ROUNDS = 300, 500, 7
 kind, transport = sys.argv[1:]
@@ -36,6 +36,26 @@ def keep(request):
     kept[:] = [request, request.HEADERS, request.GET, request.body]
     return ""
 
+def extended(body, **attributes):
+    response = Response(body)
+    for name, value in attributes.items():
+        setattr(response, name, value)
+    return response
+
+def worked(work):
+    response = Response("x")
+    response.background(work, response)
+    return response
+
+def hinted(request):
+    request.early_hints({"Link": "<a>"})
+    return iter(["x"])
+
+def of_thread():
+    future = concurrent.futures.Future()
+    future.set_result("x")
+    return future
+
 handlers = {
     "text": lambda request: "text",
     "bytes": lambda request: b"x" * 100,
@@ -49,6 +69,15 @@ handlers = {
     "later": lambda request: later("x"),
     "iterator": lambda request: iter(["a", "b"]),
     "pieces": lambda request: pieces(),
+    "tuple": lambda request: ("x", 201, {"X": "y"}),
+    "future": lambda request: of_thread(),
+    "events": lambda request: EventStream(pieces()),
+    "compressed": lambda request: extended("x" * 2000, compression=True),
+    "compressed pieces": lambda request: extended(pieces(), compression=True),
+    "trailers": lambda request: extended("x", trailers={"X": lambda: "0"}),
+    "bad trailers": lambda request: extended("x", trailers={"X": "\\n"}),
+    "background": lambda request: worked(later),
+    "hints": hinted,
     "file": lambda request: FileBody(sys.executable, length=20_000),
     "raises": lambda request: 1 / 0,
     "raises later": lambda request: later(1).missing,
@@ -64,6 +93,7 @@ import logging
 logging.getLogger("guava_http").addFilter(discard)
 
 REQUEST = (b"POST /a?b=c HTTP/1.1\\r\\nHost: a\\r\\nCookie: d=e\\r\\n"
+           b"TE: trailers\\r\\nAccept-Encoding: gzip\\r\\n"
            b"Content-Length: 3\\r\\n\\r\\nabc")
 CHUNKED = (b"POST /a HTTP/1.1\\r\\nHost: a\\r\\nTransfer-Encoding: chunked\\r\\n\\r\\n"
            b"3\\r\\nabc\\r\\n0\\r\\n\\r\\n")
@@ -159,7 +189,8 @@ assert min(growth) < (100 if kind == "starts" else 40), counts
 KINDS = [
     *("text", "bytes", "large", "json", "response", "used", "kept", "async", "later", "iterator"),
     *("pieces", "file", "raises", "raises later", "raises in pieces", "wrong", "their fault"),
-    *("connections", "starts"),
+    *("tuple", "future", "events", "compressed", "compressed pieces", "trailers", "bad trailers"),
+    *("background", "hints", "connections", "starts"),
 ]
 
 

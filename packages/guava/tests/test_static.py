@@ -69,6 +69,20 @@ def test_not_modified(client) -> None:
     assert (answer.status, answer.text) == (200, "text")
 
 
+def test_ranges(client, folder: Path) -> None:
+    content = (folder / "big.bin").read_bytes()
+    first = client.ask("/static/big.bin", headers={"Range": "bytes=1000000-"})
+    assert (first.status, first.body) == (206, content[1000000:])
+    assert first.headers["Content-Range"] == "bytes 1000000-2999999/3000000"
+    tag = first.headers["ETag"]
+    for guard, status in ((tag, 206), ('"other"', 200)):
+        fields = {"Range": "bytes=-5", "If-Range": guard}
+        assert client.ask("/static/big.bin", headers=fields).status == status
+    answer = client.ask("/static/big.bin", headers={"Range": "bytes=3000000-"})
+    assert (answer.status, answer.headers["Content-Range"]) == (416, "bytes */3000000")
+    assert client.ask("/static/big.bin", headers={"If-Match": '"other"'}).status == 412
+
+
 def test_a_changed_file_is_sent_anew(client, folder: Path) -> None:
     tag = client.ask("/static/a.txt").headers["ETag"]
     (folder / "a.txt").write_text("longer text")

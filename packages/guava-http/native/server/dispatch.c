@@ -352,6 +352,8 @@ answer_other(gh_peer *peer, PyObject *result, bool final)
         gh_send_file(peer, &reply, result);
     } else if (PyIter_Check(result) || is_async_iterable(result)) {
         answer_pieces(peer, &reply, NULL, result);
+    } else if (PyObject_HasAttrString(result, "__guava_upgrade__")) {
+        gh_upgrade(peer, result);
     } else {
         refuse_result(peer, result);
     }

@@ -28,7 +28,7 @@ gh_server_register(PyObject *module)
         return -1;
     if (gh_server_type_register(module, part) < 0 || gh_peer_register(module, part) < 0 ||
         gh_reader_register(module, part) < 0 || gh_adapter_register(module, part) < 0 ||
-        gh_foreign_register(module, part) < 0)
+        gh_foreign_register(module, part) < 0 || gh_upgraded_register(module, part) < 0)
         return -1;
     return gh_probe_register(module);
 }
@@ -43,6 +43,7 @@ gh_server_traverse(struct gh_server_part *part, visitproc visit, void *arg)
     Py_VISIT(part->adapter_type);
     Py_VISIT(part->call_type);
     Py_VISIT(part->reader_type);
+    Py_VISIT(part->upgraded_type);
     Py_VISIT(part->cancelled);
     Py_VISIT(part->future);
     Py_VISIT(part->running);
@@ -59,6 +60,7 @@ gh_server_clear(struct gh_server_part *part)
     Py_CLEAR(part->adapter_type);
     Py_CLEAR(part->call_type);
     Py_CLEAR(part->reader_type);
+    Py_CLEAR(part->upgraded_type);
     Py_CLEAR(part->add_done_callback);
     Py_CLEAR(part->result);
     Py_CLEAR(part->cancelled);

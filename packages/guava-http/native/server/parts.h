@@ -15,6 +15,7 @@
  *   send_file.c an answer that is a file
  *   extra.c     compression, fields and work that follow an answer
  *   hints.c     an answer before the answer
+ *   upgrade.c   a connection that goes on in another protocol
  *   out.c       bytes out: the cork
  *   adapter.c   a protocol of any asyncio transport
  *   adapter_stream.c, foreign.c
@@ -51,6 +52,7 @@ struct gh_server_part {
     PyTypeObject *adapter_type;
     PyTypeObject *call_type;
     PyTypeObject *reader_type;
+    PyTypeObject *upgraded_type;
     PyObject *add_done_callback; /* interned names */
     PyObject *result;
     PyObject *cancelled; /* asyncio.CancelledError */
@@ -72,6 +74,7 @@ typedef enum {
 
 typedef struct gh_peer gh_peer;
 typedef struct gh_foreign gh_foreign;
+typedef struct gh_upgraded gh_upgraded;
 
 typedef struct {
     PyObject_HEAD PyObject *module;
@@ -112,7 +115,8 @@ typedef struct {
     gh_wheel wheel;
 
     gh_peer *peers;
-    size_t n_peers;
+    gh_upgraded *upgraded; /* connections that went on in another protocol */
+    size_t n_peers;        /* both */
     size_t n_tasks;        /* handlers that are suspended, even if their client has left */
     uint64_t accepted;     /* connections */
     uint64_t answered;     /* requests */
@@ -359,6 +363,21 @@ PyObject *gh_peer_early_hints(PyObject *peer, PyObject *const *args, Py_ssize_t 
  */
 void gh_send_file(gh_peer *peer, gh_reply *reply, PyObject *file);
 void gh_send_file_response(gh_peer *peer, gh_reply *reply, PyObject *response);
+
+/* ---- upgrade.c -------------------------------------------------------------------------------
+ */
+/* The handler gave an object that has __guava_upgrade__(). */
+void gh_upgrade(gh_peer *peer, PyObject *result);
+/* Takes the stream from a peer whose request is answered; reading is paused, and the caller sets
+ * the callbacks at once. What came behind the request is in peer->in when this callback of the
+ * loop is over. The stream's reference to the peer is the caller's, and so is the server's count
+ * of it: at the stream's end n_peers goes down by one. */
+guava_stream *gh_peer_hand_over(gh_peer *peer);
+/* The server closes: the protocols are told, or cut off. */
+void gh_upgraded_closing(gh_server *server);
+void gh_upgraded_abort(gh_server *server);
+guava_stream *gh_upgraded_stream(gh_server *server); /* of any, or NULL */
+int gh_upgraded_register(PyObject *module, struct gh_server_part *part);
 
 /* ---- out.c -----------------------------------------------------------------------------------
  */

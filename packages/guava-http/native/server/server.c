@@ -270,6 +270,7 @@ server_close(gh_server *self, PyObject *emptied)
         if (peer->state == GH_READY)
             gh_peer_settle(peer);
     }
+    gh_upgraded_closing(self);
     gh_server_left(self);
     Py_RETURN_NONE;
 }
@@ -284,6 +285,7 @@ server_abort(gh_server *self, PyObject *Py_UNUSED(ignored))
         else
             gh_peer_abort(peer);
     }
+    gh_upgraded_abort(self);
     Py_RETURN_NONE;
 }
 
@@ -297,6 +299,8 @@ server_stop(gh_server *self, PyObject *Py_UNUSED(ignored))
         return NULL;
     while (closed && self->foreign != NULL && self->peers != NULL)
         gh_adapter_forget(self->peers->stream);
+    while (closed && self->foreign != NULL && self->upgraded != NULL)
+        gh_adapter_forget(gh_upgraded_stream(self));
     /* asyncio's handle can be cancelled still; guava-loop's went with its loop. */
     if (!closed || self->foreign != NULL)
         self->api->off_tick(self->loop, self->tick);

@@ -42,6 +42,7 @@ from .parser import Data, EndOfMessage, Event
 from .redirect import is_safe_redirect
 from .server import Handler, Result, Server
 from .stats import ServerStats
+from .upgrade import Upgrade
 from .url import URL
 
 __all__ = [
@@ -80,6 +81,7 @@ __all__ = [
     "ServerSentEvent",
     "ServerStats",
     "Timeouts",
+    "Upgrade",
     "UploadedFile",
     "best_encoding",
     "best_language",

@@ -35,6 +35,7 @@ from .compression import Compression
 from .limits import Limits, Timeouts
 from .stats import ServerStats
 from .threads import Threads, usual_number
+from .upgrade import Upgrade
 
 __all__ = ["Handler", "Result", "Server"]
 
@@ -51,6 +52,7 @@ _Body: TypeAlias = (
     | AsyncIterator[str | bytes]
     | tuple[Any, int]
     | tuple[Any, int, Any]
+    | Upgrade
 )
 Result: TypeAlias = _Body | Awaitable[_Body] | concurrent.futures.Future[_Body]
 """What a handler may give."""

@@ -26,6 +26,7 @@ _ANY_ESCAPE = re.compile(r"%[0-9A-Fa-f]{2}")
 _LONE_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _REG_NAME = re.compile(r"[a-z0-9._~!$&'()*+,;=-]+")
 _IPV4_LIKE = re.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)\.?")
+_ZEROS = re.compile(r"\b0(?::0)+\b")
 _IN_BRACKETS = re.compile(r"\[([^\]]*)\](?::([0-9]*))?")
 NOT_A_SCHEME = re.compile(r"[^/]*:")
 
@@ -121,12 +122,17 @@ def read_name(name: str) -> str:
 
 
 def read_ipv6(address: str) -> str:
+    """In brackets, as RFC 5952 shortens it; str() of ipaddress is not the same in all versions."""
     try:
-        return f"[{IPv6Address(address if '%' not in address else '')}]"
+        packed = IPv6Address(address if "%" not in address else "").packed
     except AddressValueError:
-        raise ValueError(
-            f"an IPv6 address is such as [::1], found {'[' + address + ']'!r}"
-        ) from None
+        raise ValueError(f"an IPv6 address is such as [::1], found {f'[{address}]'!r}") from None
+    text = ":".join(f"{packed[at] << 8 | packed[at + 1]:x}" for at in range(0, 16, 2))
+    zeros = max(_ZEROS.finditer(text), key=lambda run: len(run[0]), default=None)
+    if zeros:
+        start, end = text[: zeros.start()], text[zeros.end() :]
+        text = f"{start.removesuffix(':')}::{end.removeprefix(':')}"
+    return f"[{text}]"
 
 
 def read_host(text: str, scheme: str | None) -> tuple[str, int | None]:

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
-from guava_http import FileBody, Response
+from guava_http import FileBody, FileResponse, Response
 
-__all__ = ["FileBody", "HTTPError", "Response"]
+__all__ = ["FileBody", "FileResponse", "HTTPError", "Response"]
 
 
 class HTTPError(Exception):

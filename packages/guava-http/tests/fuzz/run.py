@@ -3,7 +3,7 @@
     python packages/guava-http/tests/fuzz/run.py [--seconds N] [--seed N] [--engine E] [TARGET...]
 
 The seconds (3600 unless told) are shared by the targets. The engine is libFuzzer where clang and
-its runtime are installed (Debian: clang, libclang-rt-14-dev), else mutate.c, which needs gcc
+its runtime are installed (Debian: clang, libclang-rt-dev), else mutate.c, which needs gcc
 alone. An input that was not taken well lies in fuzz-TARGET-SEED in the working directory, and the
 exit code is 1; give its path to `--again` together with the target to see the failure once more.
 

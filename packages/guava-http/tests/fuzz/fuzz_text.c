@@ -1,12 +1,14 @@
 /* fuzz_text.c: the texts inside a request: queries, cookies, lists, parameters, dates,
  * authorities. The first byte of the input chooses the function, the rest is the text. */
 #include "check.h"
+#include "core/conditions.h"
 #include "core/cookies.h"
 #include "core/date.h"
 #include "core/date_parse.h"
 #include "core/field.h"
 #include "core/params.h"
 #include "core/query.h"
+#include "core/ranges.h"
 #include "core/target.h"
 
 static void
@@ -142,8 +144,47 @@ fuzz_field(const char *text, size_t n)
     (void)gh_same_name(text, n / 2, text + n / 2, n - n / 2);
 }
 
+/* Of files of several sizes: ranges lie within and do not overlap. */
+static void
+fuzz_ranges(const char *text, size_t n)
+{
+    static const int64_t sizes[] = {0, 1, 1000, INT64_MAX};
+    gh_range ranges[GH_MOST_RANGES];
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        int found = gh_ranges_parse((gh_text){text, n}, sizes[i], ranges);
+        CHECK(found != 0 && found >= GH_RANGES_UNSATISFIABLE && found <= GH_MOST_RANGES);
+        for (int a = 0; a < found; a++) {
+            CHECK(0 <= ranges[a].start && ranges[a].start < ranges[a].stop);
+            CHECK(ranges[a].stop <= sizes[i]);
+            for (int b = 0; b < a; b++)
+                CHECK(ranges[a].stop <= ranges[b].start || ranges[b].stop <= ranges[a].start);
+        }
+    }
+}
+
+/* As each of the fields, against a tag and as one. */
+static void
+fuzz_conditions(const char *text, size_t n)
+{
+    static const char *const names[] = {"If-Match", "If-None-Match", "If-Modified-Since",
+                                        "If-Unmodified-Since", "If-Range"};
+    gh_text in = {text, n};
+    gh_validators validators = {{"\"a\"", 3}, true, 784111777, 784111778};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        gh_field field = {{names[i], (uint32_t)strlen(names[i])}, {text, (uint32_t)n}};
+        gh_condition condition = gh_conditions(&field, 1, &validators);
+        CHECK(condition == GH_SEND || condition == GH_NOT_MODIFIED || condition == GH_FAILED);
+        (void)gh_if_range(&field, 1, &validators);
+    }
+    /* What is strongly listed is weakly, and a tag is listed in itself. */
+    CHECK(!gh_etag_listed(in, validators.etag, true) ||
+          gh_etag_listed(in, validators.etag, false));
+    CHECK(!gh_is_etag(in) || gh_etag_listed(in, in, false));
+}
+
 static void (*const functions[])(const char *, size_t) = {
-    fuzz_query, fuzz_quote, fuzz_cookies, fuzz_list, fuzz_date, fuzz_authority, fuzz_field,
+    fuzz_query,     fuzz_quote, fuzz_cookies, fuzz_list,       fuzz_date,
+    fuzz_authority, fuzz_field, fuzz_ranges,  fuzz_conditions,
 };
 
 int

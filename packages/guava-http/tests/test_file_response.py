@@ -234,11 +234,11 @@ BEFORE, AT, AFTER = http_date(THEN - 1), http_date(THEN), http_date(THEN + 1)
         ([("If-Range", "same"), ("Range", "bytes=5000-")], 416),
     ],
 )
-def test_conditions(wire, small, fields, status):
+def test_conditions(whole, small, fields, status):
     same = make_etag(os.stat(small))
     fields = [(name, value.replace("same", same)) for name, value in fields]
     answer, head, after = ask(
-        wire,
+        whole,
         lambda r: FileResponse(small, headers={"X-A": "1"}),
         get(*fields),
         ("HEAD", fields),
@@ -620,6 +620,38 @@ def test_attributes(small):
         .startswith("inline;")
     )
     assert FileResponse(small, etag=None, last_modified=None).etag is None
+
+
+def test_what_claims_to_be_an_extension(whole, variants):
+    class Equal:
+        def __eq__(self, other):
+            return other == "gz"
+
+        __hash__ = None
+
+    (answer,) = ask(
+        whole,
+        lambda r: FileResponse(variants, precompressed=[Equal()]),
+        get(("Accept-Encoding", "br, gzip")),
+    )
+    assert answer["Content-Encoding"] == "gzip"
+
+
+def test_one_response_for_many(wire, small, large):
+    """The file stays open as long as the response: what it was made with is what it sends."""
+    responses = {"/small": FileResponse(small), "/large": FileResponse(large)}
+    small.unlink()
+    large.unlink()
+
+    async def scenario(server, connect):
+        clients = [await connect() for _ in range(3)]
+        for path, content in (("/large", LARGE), ("/small", SMALL)):
+            for client in clients:
+                await client.send(f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+            for client in clients:
+                assert (await client.answer()).body == content
+
+    wire.run(lambda r: responses[r.path], scenario)
 
 
 def test_a_derived_class(wire, small):

@@ -10,7 +10,7 @@
 /* What goes to the kernel at once. A client that takes a slice within a tick gets a larger one,
  * so that the write timeout means about the same to all. */
 #define SLICE (256 * 1024)
-#define MOST (4 * 1024 * 1024)
+#define MOST (1024 * 1024)
 
 /* Both objects are kept until the last slice is done, which may be after the connection's end. */
 typedef struct {

@@ -89,13 +89,15 @@ def _codings(precompressed: object) -> tuple[str, ...]:
         raise TypeError(
             f"precompressed is True or a sequence of extensions, not {precompressed!r}"
         )
-    chosen = tuple(precompressed)
-    for extension in chosen:
+    chosen = []
+    for extension in precompressed:
         if extension not in _CODINGS:
             raise ValueError(
                 f'precompressed has extensions out of "br", "zst" and "gz", found {extension!r}'
             )
-    return chosen
+        # What the native half gets are these very strings, whatever claims to equal them.
+        chosen.append(_CODINGS[_CODINGS.index(extension)])
+    return tuple(chosen)
 
 
 def content_disposition(filename: str | None = None, inline: bool = False) -> str:

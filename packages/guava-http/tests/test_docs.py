@@ -14,7 +14,7 @@ import guava_http
 import pytest
 from guava_http import _core
 
-STUB = Path(__file__).parents[1] / "src" / "guava_http" / "_core.pyi"
+STUB = Path(guava_http.__file__).with_name("_core.pyi")
 WIDTH = 95
 
 Documented = ast.FunctionDef | ast.ClassDef

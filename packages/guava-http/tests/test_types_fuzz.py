@@ -192,6 +192,8 @@ class MeddlingText(str):
         return str.__hash__(self)
 
 
+# Coroutines that nobody awaits, and True for a file descriptor.
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
 @pytest.mark.parametrize("seed", range(3))
 def test_random_calls(seed):
     fuzzer = Fuzzer(seed)

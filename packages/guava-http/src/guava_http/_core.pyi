@@ -524,7 +524,13 @@ class Response:
     @reason.setter
     def reason(self, value: str | None) -> None: ...
     @property
-    def trailers(self) -> Any: ...
+    def trailers(self) -> Any:
+        """None, or fields that follow the body (RFC 9110, 6.5): a mapping of names to str or
+        to functions that are called when the body is out and give a str; or one such
+        function that gives a mapping. Sent only in chunks and to a client whose TE has
+        "trailers". ValueError: no token, control characters, or a name that must not be a
+        trailer's.
+        """
     @trailers.setter
     def trailers(
         self,
@@ -534,7 +540,10 @@ class Response:
         | None,
     ) -> None: ...
     @property
-    def compression(self) -> bool | None: ...
+    def compression(self) -> bool | None:
+        """True: compress if the client likes and the body suits; False: never; None: as the
+        server was told
+        """
     @compression.setter
     def compression(self, value: bool | None) -> None: ...
     def background(self, function: Callable[..., object], /, *args: Any, **kwargs: Any) -> None:

@@ -6,7 +6,7 @@ import concurrent.futures
 import threading
 
 import pytest
-from guava_http import Response, is_safe_redirect
+from guava_http import EventStream, Response, is_safe_redirect
 
 # ---- tuples ----
 
@@ -181,3 +181,102 @@ def test_hosts_that_are_named():
         assert is_safe_redirect(location, hosts)
         assert not is_safe_redirect(location)
     assert not is_safe_redirect("https://other.example/", hosts)
+
+
+# ---- slow clients, and clients that leave ----
+
+PIECE = "".join(f"{i:08}" for i in range(1250))  # 10 000 characters
+
+
+def many():
+    for _ in range(300):
+        yield PIECE
+
+
+async def many_later():
+    for _ in range(300):
+        yield PIECE
+        await asyncio.sleep(0)
+
+
+def made(path):
+    body = {"str": PIECE * 300, "iterator": many(), "async": many_later()}[path.split("/")[1]]
+    if path.endswith("events"):
+        return EventStream(body)
+    response = Response(body)
+    response.compression = path.endswith("compressed")
+    if path.endswith("trailers"):
+        response.trailers = {"X-End": "yes"}
+    return response
+
+
+WAYS = [f"/{body}/{way}" for body in ("str", "iterator", "async") for way in ("plain", "trailers")]
+WAYS += ["/str/compressed", "/iterator/compressed", "/async/compressed"]
+WAYS += ["/iterator/events", "/async/events"]
+
+
+@pytest.mark.parametrize("path", WAYS)
+def test_a_slow_client_gets_all_of_it(whole, path):
+    done = []
+
+    def handler(request):
+        response = made(request.path)
+        response.background(done.append, 1)
+        return response
+
+    async def scenario(server, connect):
+        client = await connect(4096)
+        await client.send(
+            f"GET {path} HTTP/1.1\r\nHost: a\r\n"
+            f"Accept-Encoding: gzip\r\nTE: trailers\r\n\r\n".encode()
+        )
+        answer = await client.head()
+        for _ in range(5):
+            await client.exactly(1000)
+            await asyncio.sleep(0.005)
+        if "Content-Length" in answer:
+            await client.exactly(int(answer["Content-Length"]) - 5000)
+        else:
+            end = b"0\r\nX-End: yes\r\n\r\n" if path.endswith("trailers") else b"0\r\n\r\n"
+            last = b""
+            while not last.endswith(end):
+                last = last[-20:] + await client.exactly(1)
+                last, client.rest = last + client.rest, b""
+        # Nothing is lost and nothing is too much: the next answer is where it should be.
+        await client.send(f"GET {path} HTTP/1.0\r\n\r\n".encode())
+        assert (await client.head()).status == 200
+        rest = (await client.end()).replace(b"\n", b"")
+        assert PIECE.encode() in rest
+        assert rest.count(b"00001249") == 300
+        await whole.until(lambda: len(done) == 2)
+
+    whole.run(handler, scenario)
+
+
+@pytest.mark.parametrize("path", WAYS)
+def test_a_client_that_leaves_in_the_middle(whole, path, caplog):
+    done = []
+
+    def handler(request):
+        response = made(request.path)
+        response.background(done.append, 1)
+        return response
+
+    async def scenario(server, connect):
+        for n in (0, 1, 500):
+            before = len(done)
+            client = await connect(4096)
+            await client.send(
+                f"GET {path} HTTP/1.1\r\nHost: a\r\n"
+                f"Accept-Encoding: gzip\r\nTE: trailers\r\n\r\n".encode()
+            )
+            await client.exactly(n)
+            if n == 0:
+                await whole.turns()
+            client.reset()
+            await whole.until(lambda: server.connections == 0)
+            await whole.until(lambda before=before, n=n: n == 0 or len(done) > before)
+        assert (await (await connect()).get(path)).status == 200
+
+    whole.run(handler, scenario)
+    assert caplog.records == []

@@ -15,10 +15,25 @@
 /* ---- closing ---------------------------------------------------------------------------------
  */
 
+/* A request that is cut off while its handler is being called lives on: with its task, or until
+ * the stream has closed. The bytes it refers to do not. */
+static void
+save_request(gh_peer *peer)
+{
+    PyObject *type, *value, *traceback;
+    if (peer->request == NULL)
+        return;
+    PyErr_Fetch(&type, &value, &traceback);
+    if (gh_request_detach(peer->request) < 0)
+        PyErr_WriteUnraisable((PyObject *)peer);
+    PyErr_Restore(type, value, traceback);
+}
+
 void
 gh_peer_abort(gh_peer *peer)
 {
     peer->state = GH_CLOSING;
+    save_request(peer);
     if (peer->stream != NULL)
         peer->server->api->abort(peer->stream, 0);
 }
@@ -27,6 +42,7 @@ void
 gh_peer_reset(gh_peer *peer)
 {
     peer->state = GH_CLOSING;
+    save_request(peer);
     if (peer->stream != NULL)
         peer->server->api->abort(peer->stream, -ECONNRESET);
 }

@@ -376,6 +376,9 @@ def variants(small):
         ("identity, gzip;q=0.5", None),
         ("identity;q=0.5, gzip", "gzip"),
         ("identity;q=0, gzip", "gzip"),
+        ("identity;q=1, *;q=0.5", None),
+        ("*;q=0.5, br", "br"),
+        ("gzip;q=0.3, *;q=0.5", "br"),
         ("deflate", None),
     ],
 )

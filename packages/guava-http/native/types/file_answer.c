@@ -162,7 +162,9 @@ choose_variant(const gh_file_response *self, const gh_fields *fields, gh_file_an
     }
     const variant *chosen = NULL;
     int plain = gh_accept_weight(text, (gh_text){"identity", 8});
-    bool is_named = memchr(text.base, '*', text.len) == NULL && plain >= 0;
+    /* What "*" says of everything it says of the file itself too; that alone is no preference for
+     * it. No coding is called "?". */
+    bool is_named = plain >= 0 && plain != gh_accept_weight(text, (gh_text){"?", 1});
     while (chosen == NULL) {
         int best = is_named && plain > 0 ? plain - 1 : 0;
         const variant *next = NULL;

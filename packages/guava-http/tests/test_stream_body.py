@@ -465,10 +465,11 @@ def test_a_client_that_leaves_a_thread(whole, caplog):
 
 
 def test_a_stop_ends_those_who_wait(whole, caplog):
-    ended = threading.Event()
+    began, ended = threading.Event(), threading.Event()
 
     @stream_body
     def handler(request):
+        began.set()
         try:
             for _ in request.stream():
                 pass
@@ -478,7 +479,7 @@ def test_a_stop_ends_those_who_wait(whole, caplog):
     async def scenario(server, connect):
         client = await connect()
         await client.send(HEAD + b"Content-Length: 10\r\n\r\n12345")
-        await asyncio.sleep(0.05)
+        await whole.until(began.is_set)
         await server.close(0.1)
         await asyncio.to_thread(ended.wait, 20)
         assert ended.is_set()
@@ -512,18 +513,20 @@ def test_a_client_that_stalls(whole):
 
 
 def test_a_handler_that_is_slow_is_not_the_clients_fault(whole):
+    go = asyncio.Event()
+
     @stream_body
     async def handler(request):
-        await asyncio.sleep(1)
+        await go.wait()
         return await request.read()
 
     async def scenario(server, connect):
         client = await connect()
-        await client.send(HEAD + b"Content-Length: 10\r\n\r\n1234567890")
-        assert (await client.answer()).body == b"1234567890"
         await client.send(HEAD + b"Content-Length: 10\r\n\r\n12345")
-        await asyncio.sleep(0.8)
+        await asyncio.sleep(1)
         await client.send(b"67890")
+        await whole.turns(10)
+        go.set()
         assert (await client.answer()).body == b"1234567890"
 
     whole.run(handler, scenario, timeouts=Timeouts(body=0.3))
@@ -584,17 +587,20 @@ def test_a_stream_ends_with_its_answer(native):
 
 
 def test_two_readers(native):
+    waiting = asyncio.Event()
+
     @stream_body
     async def handler(request):
-        results = await asyncio.gather(
-            request.read(), anext(request.stream()), return_exceptions=True
-        )
+        both = asyncio.gather(request.read(), anext(request.stream()), return_exceptions=True)
+        await native.turns()
+        waiting.set()
+        results = await both
         return [type(result).__name__ for result in results]
 
     async def scenario(server, connect):
         client = await connect()
         await client.send(HEAD + b"Content-Length: 2\r\n\r\n")
-        await asyncio.sleep(0.05)
+        await waiting.wait()
         await client.send(b"12")
         assert (await client.answer()).body == b'["bytes","RuntimeError"]'
 
@@ -602,6 +608,8 @@ def test_two_readers(native):
 
 
 def test_a_wait_that_is_cancelled_may_be_repeated(wire):
+    cancelled = asyncio.Event()
+
     @stream_body
     async def handler(request):
         stream = request.stream()
@@ -609,13 +617,13 @@ def test_a_wait_that_is_cancelled_may_be_repeated(wire):
             async with asyncio.timeout(0.01):
                 await anext(stream)
         except TimeoutError:
-            pass
+            cancelled.set()
         return await request.read()
 
     async def scenario(server, connect):
         client = await connect()
         await client.send(HEAD + b"Content-Length: 2\r\n\r\n")
-        await asyncio.sleep(0.1)
+        await cancelled.wait()
         await client.send(b"12")
         assert (await client.answer()).body == b"12"
 

@@ -1,6 +1,6 @@
-"""Clients that reset at every byte: of a request, and of its answer, for each way of answering; and
-many of them. Afterwards the server has no connection, no task and no descriptor of theirs, has
-logged nothing, and serves.
+"""Clients that reset at every byte: of a request, and of its answer, for each way of answering;
+and many of them. Afterwards the server has no connection, no task and no descriptor of theirs,
+has logged nothing, and serves.
 
     GUAVA_CONNECTIONS   how many connections the crowd makes; 2000 unless it is set
 """
@@ -224,3 +224,36 @@ def test_a_crowd(whole, quiet):
 
     for _ in range(0, CROWD, AT_ONCE):
         whole.run(Application(), scenario)
+
+
+def test_a_request_outlives_an_answer_that_breaks_off(wire):
+    """Its bytes were the connection's, and the next client's are not to be found in it."""
+    kept = []
+
+    def broken():
+        yield "x" * 70_000
+        raise ZeroDivisionError
+
+    def handler(request):
+        if request.path == "/broken":
+            kept.append(request)
+            return broken()
+        return ""
+
+    async def scenario(server, connect):
+        client = await connect()
+        await client.send(
+            b"POST /broken?1 HTTP/1.1\r\nHost: a\r\nX: y\r\nContent-Length: 3\r\n\r\nabc"
+        )
+        await client.end()
+        for _ in range(3):
+            client = await connect()
+            await client.send(
+                b"POST /other?23 HTTP/1.1\r\nHost: b\r\nX: z\r\nContent-Length: 3\r\n\r\ndef"
+            )
+            assert (await client.answer()).status == 200
+        request = kept[0]
+        assert (request.url, request.host, request.body) == ("/broken?1", "a", b"abc")
+        assert dict(request.HEADERS) == {"Host": "a", "X": "y", "Content-Length": "3"}
+
+    wire.run(handler, scenario)

@@ -417,8 +417,10 @@ def check(data: bytes, calls: list[tuple[str, str]], broken: bool) -> None:
                     raise
                 code, again = reader.answer("HEAD") if reader.at == start else (400, False)
             index += 1
-            if not served and (code < 400 or again):
-                raise Malformed(f"an answer that nobody gave: {code}")
+            if not served:
+                if code < 400:
+                    raise Malformed(f"an answer that nobody gave: {code}")
+                again = False  # which HTTP/1.0 is not told
     except EOFError:
         # An answer that breaks off takes those with it that the client had not read yet.
         if not broken and CUT.isdisjoint(name for _, name in calls[index:]):
@@ -535,7 +537,8 @@ class Log(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         error = record.exc_info[1] if record.exc_info else None
-        if isinstance(error, Planned | ZeroDivisionError):
+        # A body that turns out to be malformed is told to the handler that reads it.
+        if isinstance(error, Planned | ZeroDivisionError | guava_http.RequestError):
             return
         if isinstance(error, TypeError) and "object" in str(error):
             return  # of the handler "wrong"

@@ -116,6 +116,7 @@ static void
 run_checks(gh_text in, output *out)
 {
     emit_number(out, gh_is_token(in.base, in.len));
+    emit_number(out, gh_is_cgi_name(in.base, in.len));
     emit_number(out, gh_is_field_value(in.base, in.len));
     emit_number(out, gh_is_cookie_value(in.base, in.len));
     emit_number(out, gh_is_cookie_attribute(in.base, in.len));

@@ -179,6 +179,29 @@ def wrong():
             continue
         raise AssertionError("no error")
 
+HEAD = b"POST / HTTP/1.1\\r\\nHost: x\\r\\nTransfer-Encoding: chunked\\r\\n\\r\\n"
+CHUNKS = b"3;x=y\\r\\nhel\\r\\n2\\r\\nlo\\r\\n0\\r\\nX: y\\r\\n\\r\\n"
+
+def parsing():
+    parser = RequestParser()
+    made = [parser.feed(HEAD + CHUNKS[:5]), parser.feed(CHUNKS[5:] + HEAD[:9]), parser.unused,
+            parser.next_request(), parser.request, parser.state, parser.pending, parser.error]
+    try:
+        parser.feed_eof()
+    except RequestError:
+        made.append(parser.error)
+    parser = RequestParser(Limits(body=4))
+    try:
+        for at in range(0, len(HEAD + CHUNKS), 7):
+            parser.feed((HEAD + CHUNKS)[at : at + 7])
+    except RequestError as error:
+        assert error.status == 413
+    else:
+        raise AssertionError("no error")
+    parser = RequestParser()
+    parser.feed(HEAD + CHUNKS + b"rest")
+    assert parser.take_over() == b"rest"
+
 def cycles():
     request = make_request()
     request.me = [request, request.HEADERS]
@@ -187,7 +210,7 @@ def cycles():
 
 OPERATIONS = [read_request, attributes, given, json, bad_json, headers, response, makers, derived,
               cookie, query, helpers, file_body, wrong, cycles, preferences, dates, facts, copies,
-              urls, in_python]
+              urls, in_python, parsing]
 """
 
 LEAKS = """

@@ -29,6 +29,18 @@ gh_is_token(const char *text, size_t n)
 }
 
 bool
+gh_is_cgi_name(const char *text, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        uint8_t small = (uint8_t)text[i] | 0x20;
+        bool digit = text[i] >= '0' && text[i] <= '9';
+        if (!digit && (small < 'a' || small > 'z') && text[i] != '-')
+            return false;
+    }
+    return n > 0;
+}
+
+bool
 gh_is_field_value(const char *text, size_t n)
 {
     for (size_t i = 0; i < n; i++) {

@@ -8,6 +8,11 @@
 /* One or more token characters. */
 bool gh_is_token(const char *text, size_t n);
 
+/* A token of letters, digits and "-". CGI and WSGI turn "-" into "_", so there "Content_Length"
+ * would come to stand for "Content-Length": what maps fields so leaves out those that are not
+ * this. */
+bool gh_is_cgi_name(const char *text, size_t n);
+
 /* Visible characters, spaces, tabs and bytes from 0x80 up; so no CR, LF or NUL. May be empty. */
 bool gh_is_field_value(const char *text, size_t n);
 

@@ -34,7 +34,7 @@ def described(body: list[ast.stmt], owner: Any) -> Iterator[tuple[str, Documente
         seen.add(node.name)
         found = inspect.getattr_static(owner, node.name, None)
         own = inspect.isclass(owner) and node.name not in vars(owner)
-        special = node.name.startswith("__") or own
+        special = found is None or node.name.startswith("__") or own
         doc = None if special else inspect.getdoc(getattr(owner, node.name, found))
         if doc:
             yield node.name, node, doc

@@ -211,7 +211,7 @@ def test_the_source_ends_when_the_client_leaves(whole, caplog):
             client.reset()
             await whole.until(lambda path=path: path in ended)
         await whole.until(lambda: server.connections == 0)
-        assert len(asyncio.all_tasks()) == 1
+        await whole.until(lambda: len(asyncio.all_tasks()) == 1)
 
     whole.run(lambda request: EventStream(source(request.path)), scenario)
     assert caplog.records == []
@@ -229,11 +229,11 @@ def test_a_client_that_does_not_read_makes_the_source_wait(whole):
     async def scenario(server, connect):
         client = await connect(4096)
         await client.send(GET)
-        await asyncio.sleep(0.2)
-        before = made
-        assert 0 < before < 2000
-        await asyncio.sleep(0.05)
-        assert made == before
+        before = -1
+        while made != before:  # for ever, if it does not wait
+            before = made
+            await asyncio.sleep(0.1)
+        assert made > 0
         await client.exactly(10_000_000)
         assert made > before
         client.reset()

@@ -244,6 +244,8 @@ REFUSED = {
     "bare line feed": b"--xYz\nContent-Disposition: form-data; name=a\n\nvalue\r\n" + END,
     "bytes in names": part("Content-Disposition: form-data; name=a").replace(b"a\r", b"\xff\r")
     + END,
+    "a boundary in a value": field("a", b"v\r\n--xYzz more") + field("b") + END,
+    "a boundary in a file": file("a", "f", b"v\r\n--xYz-\r\n--xYz") + END,
     "a NUL": part(["Content-Disposition: form-data; name=a", "X: a\0b"]) + END,
 }
 

@@ -118,8 +118,11 @@ class Parser:
     def __init__(self, content_type: str, limits: Limits) -> None:
         self._left = limits.part_head
         self._most = limits.part_head
+        boundary = boundary_of(content_type)
+        self._delimiter = b"\r\n--" + boundary.encode()
+        self._tail: bytes | None = b""  # of what was fed; None behind the last delimiter
         self._parser = multipart.PushMultipartParser(
-            boundary_of(content_type),
+            boundary,
             max_header_size=min(limits.part_head, _LONGEST_LINE),
             max_header_count=_MOST_FIELDS,
             max_segment_count=limits.form_parts,
@@ -127,6 +130,8 @@ class Parser:
 
     def feed(self, data: bytes) -> Iterator[PartHead | bytes | None]:
         """Raises RequestError: 400, malformed; 413, too many parts, or too much of their heads."""
+        if self._tail is not None:
+            self._look_at_delimiters(self._tail + data)
         try:
             for event in self._parser.parse(data):
                 if isinstance(event, multipart.MultipartSegment):
@@ -138,6 +143,20 @@ class Parser:
                     yield None if event is None else bytes(event)
         except multipart.MultipartError as error:
             raise _refused(error) from None
+
+    def _look_at_delimiters(self, data: bytes) -> None:
+        """Refuses a boundary that goes on in its line: no part may have one in it (RFC 2046,
+        section 5.1.1), and the parser's answer would depend on how the bytes are cut."""
+        size = len(self._delimiter)
+        at = -size
+        while (at := data.find(self._delimiter, at + size)) >= 0:
+            end = data[at + size : at + size + 2]
+            if end == b"--":
+                self._tail = None
+                return
+            if not b"\r\n".startswith(end) and end != b"-":
+                raise refusal(400, "multipart/form-data: a boundary inside of a part")
+        self._tail = data[-size - 1 :]
 
     def finish(self) -> None:
         """The body has ended. RequestError (400): in the middle of a part."""

@@ -106,21 +106,17 @@ class Loose:
 def test_the_native_half_trusts_nobody(given):
     from guava_http import _core
 
-    limits = Loose(Limits(connections=5), **given)
+    def make(limits, timeouts):
+        nothing = dict.fromkeys(("log", "pump", "wrap", "throttle", "body_policy", "threaded"))
+        _core.Server(hello, **nothing, limits=limits, timeouts=timeouts)
+
+    make(Limits(connections=5), Timeouts())
     with pytest.raises(ValueError, match=next(iter(given))):
-        _core.Server(hello, None, None, None, None, limits=limits, timeouts=Timeouts())
+        make(Loose(Limits(connections=5), **given), Timeouts())
     with pytest.raises(AttributeError):
-        _core.Server(hello, None, None, None, None, limits=object(), timeouts=Timeouts())
+        make(object(), Timeouts())
     with pytest.raises(ValueError, match="body_rate"):
-        _core.Server(
-            hello,
-            None,
-            None,
-            None,
-            None,
-            limits=Limits(connections=5),
-            timeouts=Loose(Timeouts(), body_rate=math.nan),
-        )
+        make(Limits(connections=5), Loose(Timeouts(), body_rate=math.nan))
 
 
 def test_connections_follow_the_descriptors():

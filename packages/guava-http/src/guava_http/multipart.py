@@ -120,7 +120,7 @@ class Parser:
         self._most = limits.part_head
         boundary = boundary_of(content_type)
         self._delimiter = b"\r\n--" + boundary.encode()
-        self._tail: bytes | None = b""  # of what was fed; None behind the last delimiter
+        self._tail = b""  # of what was fed
         self._parser = multipart.PushMultipartParser(
             boundary,
             max_header_size=min(limits.part_head, _LONGEST_LINE),
@@ -130,8 +130,7 @@ class Parser:
 
     def feed(self, data: bytes) -> Iterator[PartHead | bytes | None]:
         """Raises RequestError: 400, malformed; 413, too many parts, or too much of their heads."""
-        if self._tail is not None:
-            self._look_at_delimiters(self._tail + data)
+        self._look_at_delimiters(self._tail + data)
         try:
             for event in self._parser.parse(data):
                 if isinstance(event, multipart.MultipartSegment):
@@ -151,10 +150,7 @@ class Parser:
         at = -size
         while (at := data.find(self._delimiter, at + size)) >= 0:
             end = data[at + size : at + size + 2]
-            if end == b"--":
-                self._tail = None
-                return
-            if not b"\r\n".startswith(end) and end != b"-":
+            if not b"\r\n".startswith(end) and not b"--".startswith(end):
                 raise refusal(400, "multipart/form-data: a boundary inside of a part")
         self._tail = data[-size - 1 :]
 

@@ -1,7 +1,8 @@
-"""What the README says of the server is run: every Python block of "Serve", "Handlers" and
-"Limits". What it says of the types, test_readme_types.py runs."""
+"""What the README says of the server is run: every Python block of its sections about it. What it
+says of the types, test_readme_types.py runs."""
 
 import dataclasses
+import hashlib
 import inspect
 import re
 from pathlib import Path
@@ -27,8 +28,9 @@ def run(block):
 
 
 def test_there_are_examples():
-    assert [len(blocks(title)) for title in ("Serve", "Handlers", "Limits")] == [2, 1, 1]
-    assert len(re.findall("```python", TEXT)) == 4
+    titles = ("Serve", "Handlers", "Bodies", "Answers", "Limits")
+    assert [len(blocks(title)) for title in titles] == [2, 1, 1, 1, 1]
+    assert len(re.findall("```python", TEXT)) == 6
 
 
 def test_serve(native):
@@ -66,6 +68,79 @@ def test_handlers(whole, name, status, type, body):
         assert re.fullmatch(body, answer.body)
 
     whole.run(handler, scenario)
+
+
+FORM = (
+    b'--x\r\nContent-Disposition: form-data; name="title"\r\n\r\nHello\r\n'
+    b'--x\r\nContent-Disposition: form-data; name="photo"; filename="a.png"\r\n\r\n12345\r\n'
+    b"--x--\r\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "answer"),
+    [
+        ("form", FORM, b'{"photo":5,"title":"Hello"}'),
+        ("photos", FORM, b'{"photo":5}'),
+        ("upload", b"Hello", hashlib.sha256(b"Hello").hexdigest().encode()),
+        ("blocking", b"x" * 100_000, b"100000"),
+    ],
+)
+def test_bodies(whole, name, body, answer):
+    handler = run(blocks("Bodies")[0])[name]
+
+    async def scenario(server, connect):
+        client = await connect()
+        head = (
+            "POST / HTTP/1.1\r\nHost: a\r\nContent-Type: multipart/form-data; boundary=x\r\n"
+            f"Content-Length: {len(body)}\r\n\r\n"
+        )
+        await client.send(head.encode() + body)
+        got = await client.answer()
+        assert (got.status, got.body) == (200, answer)
+
+    whole.run(handler, scenario)
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "status", "body"),
+    [
+        ("prices", "/", 200, rb"(?s)retry: ?2000\n.*event: ?price\n.*30.*"),
+        ("hosts", "/", 200, rb"(?s).*localhost.*"),
+        ("go", "/?next=/a", 303, rb"(?s).*"),
+        ("created", "/", 201, rb'\{"id":7\}'),
+    ],
+)
+def test_answers(whole, name, path, status, body):
+    handler = run(blocks("Answers")[0])[name]
+
+    async def scenario(server, connect):
+        answer = await (await connect()).get(path)
+        assert answer.status == status
+        assert re.fullmatch(body, answer.body)
+        if name == "go":
+            assert answer["Location"] == "/a"
+
+    whole.run(handler, scenario)
+
+
+def test_an_answer_with_all_the_rest(whole, capsys):
+    handler = run(blocks("Answers")[0])["shown"]
+
+    async def scenario(server, connect):
+        client = await connect()
+        await client.send(
+            b"GET /x HTTP/1.1\r\nHost: a\r\nAccept-Encoding: gzip\r\nTE: trailers\r\n"
+            b"Connection: close, TE\r\n\r\n"
+        )
+        got = await client.end()
+        hint, _, answer = got.partition(b"\r\n\r\n")
+        assert hint.startswith(b"HTTP/1.1 103 ") and b"Link: </style.css>" in hint
+        assert answer.startswith(b"HTTP/1.1 200 ") and b"Content-Encoding: gzip" in answer
+        assert answer.endswith(b"Server-Timing: render;dur=1.5\r\n\r\n")
+
+    whole.run(handler, scenario)
+    assert capsys.readouterr().out == "answered /x\n"
 
 
 def test_the_server_of_limits():

@@ -54,7 +54,8 @@ gh_fail(gh_peer *peer)
     bool abandoned = status == 0 && gh_request_is_abandoned(peer->server->module);
     if (abandoned)
         status = 400;
-    if (abandoned || (status != 0 && !peer->sent_head))
+    /* What the client got wrong is not logged, even where it is too late to say so. */
+    if (status != 0)
         PyErr_Clear();
     else
         report(peer);

@@ -342,10 +342,13 @@ def test_a_policy_for_each_request(wire):
 
 @pytest.mark.parametrize("reader", ["stream", "read", "thread"])
 def test_refused_in_the_middle(wire, reader):
+    """What is seen to be malformed before the handler is called is refused without it."""
     errors = []
+    begun = []
 
     @stream_body
     async def handler(request):
+        begun.append(1)
         try:
             if reader == "stream":
                 return b"".join([chunk async for chunk in request.stream()])
@@ -356,6 +359,7 @@ def test_refused_in_the_middle(wire, reader):
 
     @stream_body
     def thread(request):
+        begun.append(1)
         try:
             return b"".join(request.stream())
         except RequestError as error:
@@ -366,7 +370,7 @@ def test_refused_in_the_middle(wire, reader):
         client = await connect()
         await client.send(HEAD + b"Transfer-Encoding: chunked\r\n\r\n")
         await client.send(b"5\r\nhello\r\n")
-        await wire.turns(10)
+        await wire.until(lambda: begun)
         await client.send(b"zz\r\nhello\r\n" + b"x" * 100)
         answer = await client.answer()
         assert answer.status == 400 and answer["Connection"] == "close"

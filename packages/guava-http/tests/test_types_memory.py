@@ -182,6 +182,8 @@ def wrong():
 HEAD = b"POST / HTTP/1.1\\r\\nHost: x\\r\\nTransfer-Encoding: chunked\\r\\n\\r\\n"
 CHUNKS = b"3;x=y\\r\\nhel\\r\\n2\\r\\nlo\\r\\n0\\r\\nX: y\\r\\n\\r\\n"
 
+SMALL = Limits(body=4)
+
 def parsing():
     parser = RequestParser()
     made = [parser.feed(HEAD + CHUNKS[:5]), parser.feed(CHUNKS[5:] + HEAD[:9]), parser.unused,
@@ -190,7 +192,7 @@ def parsing():
         parser.feed_eof()
     except RequestError:
         made.append(parser.error)
-    parser = RequestParser(Limits(body=4))
+    parser = RequestParser(SMALL)
     try:
         for at in range(0, len(HEAD + CHUNKS), 7):
             parser.feed((HEAD + CHUNKS)[at : at + 7])

@@ -30,7 +30,7 @@ typedef struct gh_types {
     PyObject *client_disconnected;
     PyObject *data_event; /* of guava_http.parser; NULL until a RequestParser is made */
     PyObject *end_of_message;
-    PyObject *limits;
+    PyObject *limits; /* Limits() */
     PyObject *file_missing;
     PyObject *files; /* the module guava_http.files; NULL until it is first needed */
     PyObject *dumps; /* of guava_http._json; NULL until it is first needed */

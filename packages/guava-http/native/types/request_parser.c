@@ -275,7 +275,9 @@ import_events(gh_types *types)
         return -1;
     PyObject *data = PyObject_GetAttrString(module, "Data");
     PyObject *end = data == NULL ? NULL : PyObject_GetAttrString(module, "EndOfMessage");
-    PyObject *limits = end == NULL ? NULL : PyObject_GetAttrString(module, "Limits");
+    PyObject *usual = end == NULL ? NULL : PyObject_GetAttrString(module, "Limits");
+    PyObject *limits = usual == NULL ? NULL : PyObject_CallNoArgs(usual);
+    Py_XDECREF(usual);
     Py_DECREF(module);
     if (limits == NULL) {
         Py_XDECREF(data);
@@ -291,12 +293,9 @@ import_events(gh_types *types)
 static int
 set_limits(request_parser *self, PyObject *limits)
 {
-    PyObject *chosen = limits == NULL || limits == Py_None
-                           ? PyObject_CallNoArgs(self->types->limits)
-                           : Py_NewRef(limits);
-    int result = chosen == NULL ? -1 : gh_limits_read(chosen, &self->limits);
-    Py_XDECREF(chosen);
-    if (result < 0)
+    if (limits == NULL || limits == Py_None)
+        limits = self->types->limits;
+    if (gh_limits_read(limits, &self->limits) < 0)
         return -1;
     self->fields = PyMem_New(gh_field, self->limits.fields);
     if (self->fields == NULL) {

@@ -121,6 +121,9 @@ class Parser:
         boundary = boundary_of(content_type)
         self._delimiter = b"\r\n--" + boundary.encode()
         self._tail = b""  # of what was fed
+        self._mark = self._delimiter[2:]  # what ends that which is being read: first the preamble
+        self._in_head = False
+        self._behind = b""  # the two bytes behind the last delimiter
         self._parser = multipart.PushMultipartParser(
             boundary,
             max_header_size=min(limits.part_head, _LONGEST_LINE),
@@ -130,20 +133,45 @@ class Parser:
 
     def feed(self, data: bytes) -> Iterator[PartHead | bytes | None]:
         """Raises RequestError: 400, malformed; 413, too many parts, or too much of their heads."""
-        self._look_at_delimiters(self._tail + data)
-        try:
-            for event in self._parser.parse(data):
-                if isinstance(event, multipart.MultipartSegment):
-                    self._left -= sum(len(n) + len(v) + 4 for n, v in event.headerlist)
-                    if self._left < 0:
-                        raise refusal(413, f"heads of parts of more than {self._most} bytes")
-                    yield PartHead(event)
-                else:
-                    yield None if event is None else bytes(event)
-        except multipart.MultipartError as error:
-            raise _refused(error) from None
+        at = len(self._tail)
+        data = self._tail + data
+        self._tail = self._look_at_delimiters(data)
+        while at < len(data):
+            end = self._end_of_piece(data, at)
+            try:
+                for event in self._parser.parse(data[at:end]):
+                    if isinstance(event, multipart.MultipartSegment):
+                        self._in_head = False
+                        self._left -= sum(len(n) + len(v) + 4 for n, v in event.headerlist)
+                        if self._left < 0:
+                            raise refusal(413, f"heads of parts of more than {self._most} bytes")
+                        yield PartHead(event)
+                    else:
+                        yield None if event is None else bytes(event)
+            except multipart.MultipartError as error:
+                raise _refused(error) from None
+            at = end
 
-    def _look_at_delimiters(self, data: bytes) -> None:
+    def _end_of_piece(self, data: bytes, at: int) -> int:
+        """Where to cut: heads are parsed line by line, because the parser takes a lone line feed
+        in a line whose end it sees, and refuses it where it does not."""
+        if self._in_head:
+            end = data.find(b"\n", at) + 1 or len(data)
+            self._behind += data[at : min(end, at + 2 - len(self._behind))]
+            if self._behind == b"--":  # the last one: nothing that follows matters
+                return len(data)
+            return end
+        # It may have begun in what was fed before.
+        found = data.find(self._mark, max(0, at - len(self._mark) + 1))
+        if found < 0:
+            return len(data)
+        end = found + len(self._mark)
+        self._mark = self._delimiter
+        self._in_head = True
+        self._behind = b""
+        return end
+
+    def _look_at_delimiters(self, data: bytes) -> bytes:
         """Refuses a boundary that goes on in its line: no part may have one in it (RFC 2046,
         section 5.1.1), and the parser's answer would depend on how the bytes are cut."""
         size = len(self._delimiter)
@@ -152,7 +180,7 @@ class Parser:
             end = data[at + size : at + size + 2]
             if not b"\r\n".startswith(end) and not b"--".startswith(end):
                 raise refusal(400, "multipart/form-data: a boundary inside of a part")
-        self._tail = data[-size - 1 :]
+        return data[-size - 1 :]
 
     def finish(self) -> None:
         """The body has ended. RequestError (400): in the middle of a part."""

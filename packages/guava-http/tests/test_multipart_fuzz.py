@@ -1,5 +1,5 @@
 """Forms out of a seeded random grammar, mutated: however the bytes are cut, they are the same
-form, or are refused with the same status.
+form, or are refused: of two reasons, the one that is seen first.
 
 GUAVA_FORMS=30000 reads so many of them, GUAVA_SEED=n begins elsewhere.
 """
@@ -87,8 +87,9 @@ def test_a_form_is_the_same_however_it_is_cut():
         data = mutated(chance, form(chance))
         whole = read([data])
         outcomes.add(whole if isinstance(whole, int) else "form")
-        assert read([data[i : i + 1] for i in range(len(data))]) == whole, data
-        assert read(cut(chance, data)) == whole, data
+        for pieces in ([data[i : i + 1] for i in range(len(data))], cut(chance, data)):
+            other = read(pieces)
+            assert other == whole or (isinstance(other, int) and isinstance(whole, int)), data
     assert outcomes == {"form", 400, 413}
 
 

@@ -50,7 +50,9 @@ def test_long_bodies(serve: Callable, action: str) -> None:
 @pytest.mark.parametrize("action", ["limited", "larger", "index"])
 def test_bodies_that_are_too_long(serve: Callable, action: str) -> None:
     client = serve(index=SOURCE)
-    assert client.ask(f"/index/{action}", "POST", LONG + LONG[:600_000]).status == 413
+    # It is not sent: a client that goes on sending may see the connection's end before the answer.
+    fields = {"Content-Length": "2100000"}
+    assert client.ask(f"/index/{action}", "POST", None, fields).status == 413
 
 
 def test_others_are_as_before(serve: Callable) -> None:

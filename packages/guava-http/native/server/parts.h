@@ -219,6 +219,8 @@ PyObject *gh_peer_address(void *peer);
 void gh_peer_abort(gh_peer *peer);
 void gh_peer_reset(gh_peer *peer); /* so that the client knows that something is missing */
 void gh_peer_close(gh_peer *peer);
+/* Takes it out of the list of those that the server has. */
+void gh_peer_unlink(gh_peer *peer);
 /* The answer is complete: makes ready for the next request, or for the end. */
 void gh_peer_finish(gh_peer *peer);
 /* At the end of every callback, after the cork: closes what is to be closed, sets the timer. */

@@ -254,6 +254,18 @@ on_drain(guava_stream *stream)
     return 0;
 }
 
+void
+gh_peer_unlink(gh_peer *peer)
+{
+    if (peer->next != NULL)
+        peer->next->previous = peer->previous;
+    if (peer->previous != NULL)
+        peer->previous->next = peer->next;
+    else
+        peer->server->peers = peer->next;
+    peer->next = peer->previous = NULL;
+}
+
 static void
 on_closed(guava_stream *stream, int error)
 {
@@ -264,12 +276,7 @@ on_closed(guava_stream *stream, int error)
     gh_buffer_clear(&peer->in);
     gh_upload_free(peer);
     gh_body_left(peer);
-    if (peer->next != NULL)
-        peer->next->previous = peer->previous;
-    if (peer->previous != NULL)
-        peer->previous->next = peer->next;
-    else
-        server->peers = peer->next;
+    gh_peer_unlink(peer);
     server->n_peers--;
     if (peer->request != NULL) {
         server->disconnected++;

@@ -125,13 +125,7 @@ gh_peer_hand_over(gh_peer *peer)
     gh_out_flush(server);
     (void)server->api->read_pause(stream);
     gh_timer_stop(&peer->timer);
-    if (peer->next != NULL)
-        peer->next->previous = peer->previous;
-    if (peer->previous != NULL)
-        peer->previous->next = peer->next;
-    else
-        server->peers = peer->next;
-    peer->next = peer->previous = NULL;
+    gh_peer_unlink(peer);
     peer->stream = NULL;
     gh_peer_finish(peer);
     return stream;

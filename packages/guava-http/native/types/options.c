@@ -9,26 +9,15 @@
 
 /* ---- values -------------------------------------------------------------------------------- */
 
-/* UTF-8 as browsers write names of files, else latin-1, so that no byte is lost. */
-static PyObject *
-text_of(const char *base, size_t n)
-{
-    PyObject *str = PyUnicode_DecodeUTF8(base, (Py_ssize_t)n, NULL);
-    if (str != NULL || !PyErr_ExceptionMatches(PyExc_UnicodeDecodeError))
-        return str;
-    PyErr_Clear();
-    return gh_latin1(base, n);
-}
-
 static PyObject *
 unescaped(gh_text value, bool quoted)
 {
     if (!quoted || value.len == 0 || memchr(value.base, '\\', value.len) == NULL)
-        return text_of(value.base, value.len);
+        return gh_utf8_or_latin1(value.base, value.len);
     char *plain = PyMem_Malloc(value.len);
     if (plain == NULL)
         return PyErr_NoMemory();
-    PyObject *str = text_of(plain, gh_quoted_unescape(value.base, value.len, plain));
+    PyObject *str = gh_utf8_or_latin1(plain, gh_quoted_unescape(value.base, value.len, plain));
     PyMem_Free(plain);
     return str;
 }

@@ -73,6 +73,8 @@ PyTypeObject *gh_add_type(PyObject *module, PyType_Spec *spec, PyTypeObject *bas
 
 int gh_text_setup(gh_types *types);
 PyObject *gh_latin1(const char *base, size_t n);
+/* UTF-8 as browsers write cookies and names of files, else latin-1, so that no byte is lost. */
+PyObject *gh_utf8_or_latin1(const char *base, size_t n);
 PyObject *gh_utf8(const char *base, size_t n);               /* invalid bytes become U+FFFD */
 PyObject *gh_decoded(const char *base, size_t n, bool plus); /* %XX, then as gh_utf8() */
 PyObject *gh_method_str(gh_types *types, gh_slice method);   /* ready-made for the usual ones */

@@ -7,24 +7,13 @@
 #include "core/cookies.h"
 #include "core/field.h"
 
-/* UTF-8 as scripts in browsers write it, else latin-1, so that no byte is lost. */
-static PyObject *
-cookie_text(const char *base, size_t n)
-{
-    PyObject *str = PyUnicode_DecodeUTF8(base, (Py_ssize_t)n, NULL);
-    if (str != NULL || !PyErr_ExceptionMatches(PyExc_UnicodeDecodeError))
-        return str;
-    PyErr_Clear();
-    return gh_latin1(base, n);
-}
-
 static PyObject *
 unescaped_text(gh_text value)
 {
     char *plain = PyMem_Malloc(value.len);
     if (plain == NULL)
         return PyErr_NoMemory();
-    PyObject *str = cookie_text(plain, gh_cookie_unescape(value.base, value.len, plain));
+    PyObject *str = gh_utf8_or_latin1(plain, gh_cookie_unescape(value.base, value.len, plain));
     PyMem_Free(plain);
     return str;
 }
@@ -33,8 +22,8 @@ static int
 add_cookie(PyObject *dict, gh_text name, gh_text value, bool quoted)
 {
     bool escaped = quoted && value.len > 0 && memchr(value.base, '\\', value.len) != NULL;
-    PyObject *key = cookie_text(name.base, name.len);
-    PyObject *text = escaped ? unescaped_text(value) : cookie_text(value.base, value.len);
+    PyObject *key = gh_utf8_or_latin1(name.base, name.len);
+    PyObject *text = escaped ? unescaped_text(value) : gh_utf8_or_latin1(value.base, value.len);
     int result = -1;
     if (key != NULL && text != NULL && PyDict_SetDefault(dict, key, text) != NULL)
         result = 0;

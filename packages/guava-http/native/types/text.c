@@ -160,6 +160,16 @@ gh_latin1(const char *base, size_t n)
     return PyUnicode_DecodeLatin1(base, (Py_ssize_t)n, NULL);
 }
 
+PyObject *
+gh_utf8_or_latin1(const char *base, size_t n)
+{
+    PyObject *str = PyUnicode_DecodeUTF8(base, (Py_ssize_t)n, NULL);
+    if (str != NULL || !PyErr_ExceptionMatches(PyExc_UnicodeDecodeError))
+        return str;
+    PyErr_Clear();
+    return gh_latin1(base, n);
+}
+
 /* Eight bytes at a time: nearly every text of HTTP is ASCII. */
 static bool
 is_ascii(const char *base, size_t n)

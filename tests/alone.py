@@ -59,7 +59,7 @@ def prove(uv: str, package: str, out: Path, work: Path) -> None:
     install = (uv, "pip", "install", "--quiet", "--python", python)
     run(*install, "--find-links", out, f"{package}>=1.0")
     run(python, "-c", LOOK, package, *NEEDS[package], cwd=work)
-    run(*install, "pytest>=8")
+    run(*install, "pytest>=8", "pytest-xdist>=3.6")
     (sdist,) = out.glob(f"{package.replace('-', '_')}-[0-9]*.tar.gz")
     folder = work / f"sdist-{package}"
     with tarfile.open(sdist) as archive:
@@ -69,7 +69,7 @@ def prove(uv: str, package: str, out: Path, work: Path) -> None:
     (tree,) = folder.iterdir()
     # Only the tests and what they read: the sources would shadow the installed package.
     shutil.rmtree(tree / "src")
-    options = ("-q", "--import-mode=importlib", "-p", "no:cacheprovider")
+    options = ("-q", "--import-mode=importlib", "-p", "no:cacheprovider", "-n", "3")
     run(python, "-m", "pytest", *options, cwd=tree)
 
 

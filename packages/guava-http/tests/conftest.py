@@ -9,6 +9,7 @@ test's choice and not the kernel's.
 import asyncio
 import importlib.util
 import logging
+import signal
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Iterator
@@ -18,6 +19,10 @@ from typing import Any
 import guava_loop
 import pytest
 from guava_http import Server
+
+# A run in a shell's background is deaf to Ctrl-C, and so would be what the tests start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SPLIT = 1500  # bytes that are sent one by one; what is behind them goes in one piece
 LONG = 30.0  # seconds that nothing here takes unless it hangs

@@ -45,6 +45,6 @@ def test_twice_the_length_costs_twice_as_much(counted):
         first, second = two - one, three - two
         # A square's second step would cost five thirds of the first one. What is refused at once
         # does not grow at all.
-        if second > 1.3 * first + 20_000:
+        if second > 1.5 * first + 20_000:
             grown[name] = (one, two, three)
     assert not grown

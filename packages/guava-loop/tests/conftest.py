@@ -6,6 +6,7 @@ import importlib.util
 import re
 import shlex
 import shutil
+import signal
 import socket
 import ssl
 import subprocess
@@ -20,6 +21,10 @@ from typing import Any
 
 import guava_loop
 import pytest
+
+# A run in a shell's background is deaf to Ctrl-C, and so would be what the tests start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 HERE = Path(__file__).parent
 

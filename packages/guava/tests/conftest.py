@@ -4,6 +4,7 @@ import asyncio
 import http.client
 import itertools
 import logging
+import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -15,6 +16,10 @@ from textwrap import dedent
 import guava
 import guava_loop
 import pytest
+
+# A run in a shell's background is deaf to Ctrl-C, and so would be what the tests start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _numbers = itertools.count()
 

@@ -69,8 +69,8 @@ def prove(uv: str, package: str, out: Path, work: Path) -> None:
     (tree,) = folder.iterdir()
     # Only the tests and what they read: the sources would shadow the installed package.
     shutil.rmtree(tree / "src")
-    options = ("-q", "--import-mode=importlib", "-p", "no:cacheprovider", "-n", "3")
-    run(python, "-m", "pytest", *options, cwd=tree)
+    options = ("-q", "--import-mode=importlib", "-n", "3", "--dist", "worksteal")
+    run(python, ROOT / "tests" / "twice.py", *options, cwd=tree)
 
 
 def main(packages: list[str]) -> None:

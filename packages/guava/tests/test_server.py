@@ -1,15 +1,20 @@
 """Server: its arguments, its start and its end, and the program in one line."""
 
 import asyncio
+import gzip
+import http.client
 import os
+import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import guava
+import guava_http
 import guava_loop
 import pytest
 from guava.request import Request
@@ -206,3 +211,59 @@ server.serve(ready=lambda url: print(url, flush=True))
     finally:
         process.terminate()
         process.communicate(timeout=20)
+
+
+def test_limits_and_timeouts_are_the_servers(serve: Callable) -> None:
+    index = """
+    class IndexController(Controller):
+        def index(self):
+            return str(len(self.req.body))
+    """
+    limits = guava_http.Limits(body=1000, target=100)
+    client = serve(index=index, server={"limits": limits})
+    assert client.ask("/", "POST", "x" * 1000).body == b"1000"
+    assert client.ask("/", "POST", "x" * 1001).status == 413
+    assert client.ask("/" + "x" * 100).status == 414
+    client = serve(index=index, server={"timeouts": guava_http.Timeouts(head=0.2)})
+    with socket.create_connection(("127.0.0.1", client.port), 20) as sock:
+        sock.sendall(b"GET / HT")
+        assert sock.recv(100).startswith(b"HTTP/1.1 408 ")
+
+
+def test_answers_are_compressed_if_it_is_asked_to(serve: Callable) -> None:
+    index = """
+    class IndexController(Controller):
+        def index(self):
+            return "hello " * 1000
+    """
+    asked = {"Accept-Encoding": "gzip"}
+    answer = serve(index=index, server={"compress": True}).ask("/", headers=asked)
+    assert answer.headers["Content-Encoding"] == "gzip"
+    assert gzip.decompress(answer.body) == b"hello " * 1000
+    answer = serve(index=index).ask("/", headers=asked)
+    assert "Content-Encoding" not in answer.headers
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificate")
+def test_tls(run: Callable, tmp_path: Path) -> None:
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    words = (
+        "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 "
+        "-subj /CN=localhost -addext subjectAltName=IP:127.0.0.1"
+    )
+    subprocess.run(
+        ["openssl", *words.split(), "-keyout", key, "-out", certificate],
+        check=True,
+        capture_output=True,
+    )
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate, key)
+    server = guava.server.Server(port=0, ssl=context)
+    server.add_router(guava.router.Router({"/": lambda req: req.scheme}))
+    client = run(server)
+    assert server.url == f"https://127.0.0.1:{client.port}/"
+    trusting = ssl.create_default_context(cafile=certificate)
+    connection = http.client.HTTPSConnection("127.0.0.1", client.port, context=trusting)
+    connection.request("GET", "/")
+    assert connection.getresponse().read() == b"https"
+    connection.close()

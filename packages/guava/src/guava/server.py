@@ -7,6 +7,7 @@ import signal
 import socket
 import threading
 from collections.abc import Callable
+from ssl import SSLContext
 from types import TracebackType
 from typing import Any, Self
 
@@ -43,6 +44,13 @@ class Server:
         debug: show tracebacks in error pages, and run the event loop in its debug mode. What a
             traceback shows is not for strangers.
         workers: the number of processes; only 1 is built so far.
+        limits: how much a client may send, and how many there may be; see ``guava_http.Limits``.
+        timeouts: how long a client may take; see ``guava_http.Timeouts``.
+        compress: whether answers are compressed for the clients that ask for it: True, or a
+            ``guava_http.Compression`` that says how.
+        threads: how many plain functions that read a body as it comes run at the same time; None
+            is the number of processors plus 4.
+        ssl: a context for TLS; the address is then https.
 
     Raises:
         NotImplementedError: more than one worker is asked for.
@@ -57,6 +65,12 @@ class Server:
         auto_reload: bool = False,
         debug: bool = False,
         workers: int = 1,
+        *,
+        limits: guava_http.Limits | None = None,
+        timeouts: guava_http.Timeouts | None = None,
+        compress: bool | guava_http.Compression = False,
+        threads: int | None = None,
+        ssl: SSLContext | None = None,
     ) -> None:
         if not 0 <= port <= 65535:
             raise ValueError(f"a port is a number from 0 to 65535, not {port!r}")
@@ -72,6 +86,11 @@ class Server:
         self.auto_reload = auto_reload
         self.debug = debug
         self.workers = workers
+        self.limits = guava_http.Limits() if limits is None else limits
+        self.timeouts = guava_http.Timeouts() if timeouts is None else timeouts
+        self.compress = compress
+        self.threads = threads
+        self.ssl = ssl
         self._port = port
         self._dispatcher = Dispatcher(self._error_page)
         self._http: guava_http.Server | None = None
@@ -141,7 +160,7 @@ class Server:
     def url(self) -> str:
         """Where the first page is, as a browser takes it."""
         host = f"[{self.ip}]" if ":" in self.ip else self.ip
-        return f"http://{host}:{self._port}/"
+        return f"{'http' if self.ssl is None else 'https'}://{host}:{self._port}/"
 
     async def start(self) -> None:
         """Begins to listen, on the running event loop. For programs that have a loop already;
@@ -163,6 +182,11 @@ class Server:
             self.handle,
             sockets=sockets,
             backlog=self.backlog,
+            limits=self.limits,
+            timeouts=self.timeouts,
+            compress=self.compress,
+            threads=self.threads,
+            ssl=self.ssl,
             body_policy=self._dispatcher.body_policy,
         )
         await self._http.start()

@@ -10,7 +10,7 @@ import pytest
 
 SCRIPT = Path(__file__).parent / "fuzz" / "server.py"
 SEED = os.environ.get("GUAVA_FUZZ_SEED", "1")
-ROUNDS = {"native": 250, "asyncio": 120}
+ROUNDS = {"native": 300, "adapter": 150, "asyncio": 150}
 
 
 @pytest.mark.parametrize("transport", ROUNDS)

@@ -1,5 +1,6 @@
 """Sockets that others have made, and clients that fill what lies between."""
 
+import asyncio
 import socket
 import subprocess
 import sys
@@ -46,6 +47,36 @@ def test_sockets_that_are_bound_or_listen_already(whole, tmp_path, family, liste
 
     whole.run(hello, scenario, sockets=[inherited])
     assert inherited.fileno() == -1
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_connections_that_are_open_already(whole, tmp_path, named):
+    """Without a listener: ends of socket pairs, here of a client that has a name and of one that
+    has none."""
+    path = str(tmp_path / "client")
+
+    async def main():
+        server = whole.server(lambda request: repr(request.peer), sockets=[])
+        with socket.socket() as sock, pytest.raises(RuntimeError):
+            await server.adopt(sock)
+        async with server:
+            ours, theirs = socket.socketpair()
+            if named:
+                ours.bind(path)
+            ours.setblocking(False)
+            await server.adopt(theirs)
+            loop = asyncio.get_running_loop()
+            for _ in range(2):
+                await loop.sock_sendall(ours, REQUEST)
+                async with asyncio.timeout(LONG):
+                    answer = await loop.sock_recv(ours, 4096)
+                assert answer.endswith(repr(path if named else "").encode())
+            assert (server.connections, server.accepted) == (1, 1)
+            ours.close()
+            await whole.until(lambda: server.connections == 0)
+
+    with asyncio.Runner(loop_factory=whole.loop_factory) as runner:
+        runner.run(main())
 
 
 def test_a_client_that_sends_requests_for_ever_and_reads_nothing(whole):

@@ -128,11 +128,14 @@ static PyObject *
 adapter_resume_writing(gh_adapter *self, PyObject *Py_UNUSED(ignored))
 {
     self->over = false;
+    self->resumed = true;
     if (self->file.running)
         gh_adapter_send_file(self);
-    if (self->closing || self->stream.ops == NULL)
-        Py_RETURN_NONE;
-    return after(self, self->stream.ops->drain(&self->stream));
+    int result =
+        self->closing || self->stream.ops == NULL ? 0 : self->stream.ops->drain(&self->stream);
+    (void)after(self, result);
+    self->resumed = false;
+    Py_RETURN_NONE;
 }
 
 static int

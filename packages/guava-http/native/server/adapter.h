@@ -31,6 +31,7 @@ typedef struct {
     int error;    /* for closed() */
     bool closing; /* only closed() is called from now on */
     bool over;    /* the transport has asked us to write no more */
+    bool resumed; /* it is just telling us to go on */
 } gh_adapter;
 
 static inline gh_adapter *

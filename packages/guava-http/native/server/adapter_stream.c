@@ -5,8 +5,10 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 /* ---- calls of the transport ------------------------------------------------------------------
@@ -22,6 +24,24 @@ tell(gh_adapter *self, const char *method)
     PyErr_Clear();
     Py_XDECREF(done);
     return done == NULL ? -EPIPE : 0;
+}
+
+/* The same for close() and abort(). asyncio's transports end twice, the second time with an
+ * exception, when that happens while they tell their protocol to write on. */
+static void
+end(gh_adapter *self, const char *method)
+{
+    PyObject *done = NULL;
+    if (self->resumed && self->transport != NULL) {
+        PyObject *call = PyObject_GetAttrString(self->transport, method);
+        if (call != NULL)
+            done = PyObject_CallMethod(self->server->loop_object, "call_soon", "O", call);
+        PyErr_Clear();
+        Py_XDECREF(call);
+    }
+    if (done == NULL)
+        (void)tell(self, method);
+    Py_XDECREF(done);
 }
 
 static bool
@@ -75,7 +95,7 @@ write_bytes(gh_adapter *self, PyObject *bytes)
     PyObject *done = usable ? PyObject_CallMethod(self->transport, "write", "O", bytes) : NULL;
     if (done == NULL) {
         PyErr_Clear();
-        (void)tell(self, "abort");
+        end(self, "abort");
         return -EPIPE;
     }
     Py_DECREF(done);
@@ -129,7 +149,7 @@ stream_close(guava_stream *stream)
 {
     gh_adapter *self = gh_adapter_of(stream);
     self->closing = true;
-    (void)tell(self, "close");
+    end(self, "close");
 }
 
 static int
@@ -154,11 +174,35 @@ stream_abort(guava_stream *stream, int error)
         /* Where it does not work the peer sees an end like any other. */
         (void)setsockopt(stream_fileno(stream), SOL_SOCKET, SO_LINGER, &none, sizeof(none));
     }
-    (void)tell(self, "abort");
+    end(self, "abort");
 }
 
 /* ---- addresses -------------------------------------------------------------------------------
  */
+
+/* "" for a client without a name, bytes for one that begins with a NUL. */
+static int
+fill_unix_name(PyObject *path, struct sockaddr *name, int *length)
+{
+    struct sockaddr_un un = {.sun_family = AF_UNIX};
+    PyObject *bytes;
+    if (!PyUnicode_FSConverter(path, &bytes)) {
+        /* It has a NUL, as a str must not. */
+        PyErr_Clear();
+        bytes = PyBytes_Check(path) ? Py_NewRef(path) : NULL;
+    }
+    if (bytes == NULL)
+        return -EAFNOSUPPORT;
+    size_t n = (size_t)PyBytes_GET_SIZE(bytes);
+    bool fits = n <= sizeof(un.sun_path) && *length >= (int)sizeof(un);
+    if (fits) {
+        memcpy(un.sun_path, PyBytes_AS_STRING(bytes), n);
+        memcpy(name, &un, sizeof(un));
+        *length = (int)(offsetof(struct sockaddr_un, sun_path) + n);
+    }
+    Py_DECREF(bytes);
+    return fits ? 0 : -EAFNOSUPPORT;
+}
 
 static int
 fill_name(PyObject *pair, struct sockaddr *name, int *length)
@@ -167,6 +211,8 @@ fill_name(PyObject *pair, struct sockaddr *name, int *length)
     int port;
     struct sockaddr_in in = {.sin_family = AF_INET};
     struct sockaddr_in6 in6 = {.sin6_family = AF_INET6};
+    if (PyUnicode_Check(pair) || PyBytes_Check(pair))
+        return fill_unix_name(pair, name, length);
     if (!PyTuple_Check(pair) || PyTuple_GET_SIZE(pair) < 2)
         return -EAFNOSUPPORT;
     host = PyUnicode_AsUTF8(PyTuple_GET_ITEM(pair, 0));

@@ -47,6 +47,21 @@ report(gh_peer *peer)
     Py_DECREF(exception);
 }
 
+/* The answer that has begun is not going to end. Those in front of it are whole and stay so: the
+ * client takes them, and sees by its framing that this one is not. Without any only a reset tells.
+ */
+static void
+break_off(gh_peer *peer, bool framed)
+{
+    gh_out_flush(peer->server);
+    if (!framed || peer->state != GH_MAKING) {
+        gh_peer_reset(peer);
+        return;
+    }
+    peer->keep_alive = false;
+    gh_peer_finish(peer);
+}
+
 void
 gh_fail(gh_peer *peer)
 {
@@ -59,14 +74,13 @@ gh_fail(gh_peer *peer)
         PyErr_Clear();
     else
         report(peer);
+    bool framed = peer->chunked || peer->left >= 0;
     gh_produce_drop(peer);
     if (peer->stream == NULL)
         gh_peer_finish(peer);
-    else if (peer->sent_head) {
-        /* The answers in front of this one are whole. */
-        gh_out_flush(peer->server);
-        gh_peer_abort(peer);
-    } else
+    else if (peer->sent_head)
+        break_off(peer, framed);
+    else
         gh_answer_status(peer, status != 0 ? status : 500, "");
 }
 

@@ -6,6 +6,8 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <stddef.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -106,6 +108,20 @@ sends_ahead(gh_peer *peer)
     return !peer->server->secure && peer->stream != NULL && (peer->pipelines || has_unread(peer));
 }
 
+/* The client sends no more, and all that it has sent has been looked at: a body that is not whole
+ * by now is not going to be. */
+static void
+end_body(gh_peer *peer)
+{
+    if (peer->state == GH_BODY || peer->state == GH_DRAIN) {
+        gh_peer_close(peer);
+    } else if (peer->reader != NULL) {
+        if (peer->request != NULL)
+            gh_request_set_disconnected(peer->request);
+        gh_body_left(peer);
+    }
+}
+
 void
 gh_peer_settle(gh_peer *peer)
 {
@@ -117,6 +133,8 @@ gh_peer_settle(gh_peer *peer)
         else
             gh_peer_close(peer);
     }
+    if (peer->eof && waiting == 0)
+        end_body(peer);
     if (peer->state != GH_READY)
         return;
     if ((waiting == 0 && (peer->eof || (closing && !has_unread(peer)))) ||
@@ -233,14 +251,10 @@ on_eof(guava_stream *stream)
 {
     gh_peer *peer = guava_stream_user(stream);
     peer->eof = true;
-    if (peer->state == GH_LINGER || peer->state == GH_BODY || peer->state == GH_DRAIN) {
+    if (peer->state == GH_LINGER)
         gh_peer_close(peer);
-    } else {
-        if (peer->reader != NULL && peer->request != NULL)
-            gh_request_set_disconnected(peer->request);
-        gh_body_left(peer);
+    else
         gh_peer_settle(peer);
-    }
     return 0;
 }
 
@@ -309,6 +323,19 @@ const guava_stream_ops gh_peer_upload_ops = {
 /* ---- the address -----------------------------------------------------------------------------
  */
 
+/* Most clients have no name, some a path, and on Linux some one that begins with a NUL. */
+static PyObject *
+unix_address(const struct sockaddr_un *name, size_t length)
+{
+    size_t before = offsetof(struct sockaddr_un, sun_path);
+    size_t n = length <= before ? 0 : length - before;
+    if (n > sizeof(name->sun_path))
+        n = sizeof(name->sun_path);
+    if (n > 0 && name->sun_path[0] != '\0')
+        n = strnlen(name->sun_path, n);
+    return PyUnicode_DecodeFSDefaultAndSize(name->sun_path, (Py_ssize_t)n);
+}
+
 static PyObject *
 make_address(gh_peer *peer)
 {
@@ -332,6 +359,8 @@ make_address(gh_peer *peer)
             return PyErr_SetFromErrno(PyExc_OSError);
         return Py_BuildValue("(si)", text, (int)ntohs(name.in6.sin6_port));
     }
+    if (name.any.sa_family == AF_UNIX)
+        return unix_address(&name.un, (size_t)length);
     Py_RETURN_NONE;
 }
 

@@ -213,9 +213,9 @@ follow_policy(gh_peer *peer, const gh_head *head, const char *bytes, size_t n, u
  */
 
 static bool
-is_head_method(const gh_head *head)
+begins_with_head(const char *bytes, size_t n)
 {
-    return head->method.len == 4 && memcmp(head->method.base, "HEAD", 4) == 0;
+    return n >= 5 && memcmp(bytes, "HEAD ", 5) == 0;
 }
 
 static PyObject *
@@ -247,13 +247,11 @@ receive_head(gh_peer *peer, const char *bytes, size_t n)
     gh_verdict verdict = gh_scan_head(&peer->scan, bytes, n, &server->limits, &size);
     if (verdict == GH_MORE)
         return 0;
-    if (verdict == GH_OK) {
+    if (verdict == GH_OK)
         verdict =
             gh_parse_head(&peer->scan, bytes, size, &server->head_limits, server->fields, &head);
-        peer->head_only = is_head_method(&head);
-    } else {
-        peer->head_only = false;
-    }
+    /* A refusal of HEAD has no body either, as far as it can be told for one. */
+    peer->head_only = begins_with_head(bytes + peer->scan.start, n - peer->scan.start);
     peer->scan = (gh_scan){0};
     if (verdict != GH_OK) {
         peer->http10 = false;

@@ -249,6 +249,25 @@ class Server:
             self._finish()
             raise
 
+    async def adopt(self, connection: socket.socket) -> None:
+        """Serves a connection that is open already: one that another process has accepted, say,
+        or one end of a `socket.socketpair()`. With `sockets=[]` a server has no others.
+
+        Args:
+            connection: a connected stream socket (TCP or unix). The server owns and closes it.
+
+        Raises:
+            RuntimeError: the server does not run.
+            OSError: the connection has gone already.
+        """
+        if self._state != "running":
+            raise RuntimeError("a server takes connections while it runs")
+        connection.setblocking(False)
+        if self._native:
+            _adopt(self._core, connection)
+        else:
+            await self._open(connection)
+
     async def wait(self) -> None:
         """Waits until the server has been closed."""
         if self._closed is not None:
@@ -311,7 +330,6 @@ class Server:
 
     async def _take_waiting(self) -> None:
         """Accepts what waits in the kernel, where closing would reset it."""
-        loop = asyncio.get_running_loop()
         opening = []
         for sock in self._sockets:
             for _ in range(self._backlog + 1):
@@ -321,14 +339,10 @@ class Server:
                     break  # there is none, mostly
                 connection.setblocking(False)
                 if self._native:
-                    _adopt(self._core, connection)
+                    with contextlib.suppress(OSError):  # it has gone already
+                        _adopt(self._core, connection)
                 else:
-                    factory = functools.partial(_core.Adapter, self._core)
-                    opening.append(
-                        loop.create_task(
-                            loop.connect_accepted_socket(factory, connection, ssl=self._ssl)
-                        )
-                    )
+                    opening.append(asyncio.ensure_future(self._open(connection)))
         if opening:
             _, late = await asyncio.wait(opening, timeout=1)
             for task in late:
@@ -337,6 +351,11 @@ class Server:
             # asyncio opens what it has accepted in a few steps.
             for _ in range(4):
                 await asyncio.sleep(0)
+
+    async def _open(self, connection: socket.socket) -> None:
+        factory = functools.partial(_core.Adapter, self._core)
+        loop = asyncio.get_running_loop()
+        await loop.connect_accepted_socket(factory, connection, ssl=self._ssl)
 
     async def _gone(self) -> None:
         """Waits for connections that have been cut off; they end in the next turns."""
@@ -496,7 +515,8 @@ def _adopt(core: _core.Server, connection: socket.socket) -> None:
     try:
         core.adopt(fd)
     except OSError:
-        os.close(fd)  # it has gone already
+        os.close(fd)
+        raise
 
 
 def _ignore_sigpipe() -> None:

@@ -25,7 +25,7 @@ def in_an_empty_folder(tmp_path, monkeypatch):
 
 
 def test_every_block_is_tested_here():
-    assert len(BLOCKS) == 5
+    assert len(BLOCKS) == 6
 
 
 def test_the_wsgi_application():
@@ -65,13 +65,19 @@ def test_login_and_logout():
     after = manager.commit(session).value
     assert manager.open(before).new
     session = manager.open(after)
-    assert dict(session) == {"cart": [1], "user": "anna"}
+    assert dict(session) == {"cart": [1]} and session.user_id == "anna"
     names["logout"](session)
     assert manager.commit(session).deletes and manager.open(after).new
+    both = [manager.open(None), manager.open(None)]
+    for session in both:
+        names["login"](session, "anna")
+    first, second = (manager.commit(session).value for session in both)
+    names["change_password"](manager.open(first))
+    assert manager.open(first).new and manager.open(second).expired
 
 
-def test_the_dialogue():
-    (block,) = [block for block in BLOCKS if ">>>" in block]
+@pytest.mark.parametrize("block", [block for block in BLOCKS if ">>>" in block])
+def test_the_dialogues(block):
     test = doctest.DocTestParser().get_doctest(block, {}, "README.md", "README.md", 0)
     output = []
     runner = doctest.DocTestRunner(verbose=False)

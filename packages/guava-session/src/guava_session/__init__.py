@@ -8,7 +8,9 @@ nothing of HTTP libraries: strings go in, strings and plain values come out.
 
 from ._core import generate_id, is_id
 from .cookie import SessionCookie, find_cookie
+from .csrf import CSRFError
 from .file import FileStore
+from .flash import Flash
 from .manager import SessionManager
 from .memory import MemoryStore
 from .serializer import JSONSerializer, Serializer
@@ -20,8 +22,10 @@ Mem = MemoryStore
 File = FileStore
 
 __all__ = [
+    "CSRFError",
     "File",
     "FileStore",
+    "Flash",
     "JSONSerializer",
     "Mem",
     "MemoryStore",

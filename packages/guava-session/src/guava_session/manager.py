@@ -6,6 +6,7 @@ import dataclasses
 import time
 from collections.abc import Callable
 
+from . import users
 from .cookie import SameSite, SessionCookie, find_cookie
 from .session import Session, log
 from .store import SessionStore
@@ -23,9 +24,13 @@ class SessionManager:
     :param same_site: "Lax", "Strict", "None" (which needs secure=True) or None to leave it out
     :param max_age: seconds that the browser keeps the cookie; None: until it is closed. The
         cookie is then sent anew whenever the session is saved, so the time runs from there
+    :param idle_timeout: seconds without a request after which a session ends; None: the store's
+        lifetime. The time is written when a tenth of it is gone, so it may end that much earlier
+    :param absolute_timeout: seconds after its begin at which a session ends in any case; None:
+        never, as long as it is used
     :param host_prefix: call it ``__Host-<name>``, which a sub-domain cannot plant; needs TLS
     :param clock: seconds since 1970, as a callable
-    :raises ValueError: for a cookie that browsers would refuse
+    :raises ValueError: for a cookie that browsers would refuse, or a time-out that is not one
     """
 
     def __init__(
@@ -40,6 +45,8 @@ class SessionManager:
         same_site: SameSite | None = "Lax",
         max_age: int | None = None,
         host_prefix: bool = False,
+        idle_timeout: float | None = None,
+        absolute_timeout: float | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         if host_prefix:
@@ -47,7 +54,20 @@ class SessionManager:
             secure = True
         if max_age is not None and max_age < 1:
             raise ValueError(f"max_age must be at least 1 second, not {max_age!r}")
+        for name, seconds in (
+            ("idle_timeout", idle_timeout),
+            ("absolute_timeout", absolute_timeout),
+        ):
+            if seconds is not None and not seconds > 0:
+                raise ValueError(f"{name} must be more than 0 seconds, not {seconds!r}")
+        if idle_timeout is not None and idle_timeout > store.lifetime:
+            raise ValueError(
+                f"an idle_timeout of {idle_timeout} seconds never comes: the store forgets a "
+                f"session after its lifetime of {store.lifetime}; make that longer"
+            )
         self.store = store
+        self.idle_timeout = idle_timeout
+        self.absolute_timeout = absolute_timeout
         self.cookie_name = cookie_name
         self.secure = secure
         self.max_age = max_age
@@ -70,7 +90,14 @@ class SessionManager:
 
         :param secure: whether the request came over TLS
         """
-        return Session(self.store, cookie_value, secure=secure, clock=self._clock)
+        return Session(
+            self.store,
+            cookie_value,
+            secure=secure,
+            clock=self._clock,
+            idle_timeout=self.idle_timeout,
+            absolute_timeout=self.absolute_timeout,
+        )
 
     def open_header(self, cookie_header: str | None, *, secure: bool = False) -> Session:
         """The same, for the whole text of the request's Cookie field."""
@@ -116,6 +143,16 @@ class SessionManager:
         if session.accessed:
             fields.append(("Vary", "Cookie"))
         return fields
+
+    def sign_out_everywhere(self, user_id: str | int) -> None:
+        """End all sessions that are bound to a user (`Session.bind`), at once and everywhere.
+
+        For a changed password, a closed account, a lost device.
+
+        :raises TypeError: for what is neither a str nor an int
+        :raises OSError: when the store cannot be written
+        """
+        users.begin_epoch(self.store, user_id)
 
     def _deletion(self, session: Session) -> SessionCookie:
         return self._cookie(session, "", 0)

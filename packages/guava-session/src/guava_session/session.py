@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from typing import Any
 
+from . import csrf, flash, users
+from .flash import Flash
 from .serializer import Record
 from .store import RESERVED, SessionStore, merged
 
@@ -34,6 +36,7 @@ class Session(MutableMapping[str, Any]):
 
     __slots__ = (
         "__weakref__",
+        "_absolute",
         "_accessed",
         "_added",
         "_changed",
@@ -41,8 +44,11 @@ class Session(MutableMapping[str, Any]):
         "_cookie",
         "_data",
         "_destroyed",
+        "_expired",
+        "_flashes",
         "_forced",
         "_handed_out",
+        "_idle",
         "_meta",
         "_new",
         "_removed",
@@ -63,14 +69,20 @@ class Session(MutableMapping[str, Any]):
         *,
         secure: bool = False,
         clock: Callable[[], float] = time.time,
+        idle_timeout: float | None = None,
+        absolute_timeout: float | None = None,
     ) -> None:
         """Over store, for the id that a cookie brought (None: it brought none).
 
         :param secure: whether the request came over TLS; the cookie is then ``Secure``
         :param clock: seconds since 1970
+        :param idle_timeout: seconds without a request after which it ends; see `SessionManager`
+        :param absolute_timeout: seconds after its begin at which it ends in any case
         """
         self._store = store
         self._clock = clock
+        self._idle = idle_timeout
+        self._absolute = absolute_timeout
         self.secure = secure
         #: Why the last commit could not save, or None.
         self.save_error: OSError | None = None
@@ -81,6 +93,8 @@ class Session(MutableMapping[str, Any]):
         self._meta: Record = {}
         self._stored = False  # whether the store has it, under _sid
         self._new = True
+        self._expired = False
+        self._flashes: dict[str, list[str]] = {}  # key: category, message
         self._accessed = False
         self._destroyed = False
         self._rotated = False
@@ -108,8 +122,8 @@ class Session(MutableMapping[str, Any]):
         """
         if not isinstance(key, str):
             raise TypeError(f"a session's keys are str, not {type(key).__name__}: {key!r}")
-        if key == RESERVED:
-            raise ValueError(f"the session key {RESERVED!r} is reserved")
+        if key.startswith(RESERVED):
+            raise ValueError(f"session keys that begin with {RESERVED!r} are reserved")
         data = self._load()
         if type(value) not in _PLAIN:
             # It is serialized again when it is saved; here the error shows the line at fault.
@@ -140,9 +154,13 @@ class Session(MutableMapping[str, Any]):
         return key in self._load()
 
     def clear(self) -> None:
-        """Remove all keys, those too that a parallel request adds. The id stays."""
+        """Remove all keys, those too that a parallel request adds, and all flash messages.
+
+        The id stays, and so does whose session it is: `destroy` is what signs out.
+        """
         data = self._load()
         data.clear()
+        self._flashes.clear()
         self._start_tracking()
         self._replace = True
 
@@ -168,6 +186,20 @@ class Session(MutableMapping[str, Any]):
         """Whether the visitor came without a session that the store knows."""
         self._load()
         return self._new
+
+    @property
+    def expired(self) -> bool:
+        """Whether the visitor's session has ended by itself, and this new one is in its place: it
+        was idle for too long, too old, or its user has signed out everywhere."""
+        self._load()
+        return self._expired
+
+    @property
+    def user_id(self) -> str | int | None:
+        """Who is signed in: what `bind` was given; None while nobody is."""
+        self._load()
+        user: str | int | None = self._meta.get("user")
+        return user
 
     @property
     def created(self) -> float:
@@ -208,10 +240,13 @@ class Session(MutableMapping[str, Any]):
         data = self._load()
         if self._stored and self._sid is not None:
             changed = self._find_changed()
-            changes = {key: data[key] for key in changed}
+            changes = {key: data[key] for key in changed if key in data}
             # What parallel requests saved since this one loaded comes along.
             record = self._store.take(self._sid) or {}
             record.pop(RESERVED, None)
+            for key, message in flash.split(record).items():
+                if key not in self._removed and not self._replace:
+                    self._flashes[key] = message
             # A list that was handed out stays the one in the session.
             dumps = self._store.serializer.dumps
             for key, was in self._handed_out.items():
@@ -224,6 +259,33 @@ class Session(MutableMapping[str, Any]):
             self._rotated = True
         self._sid = self._store.generate_id()
 
+    def bind(self, user_id: str | int) -> None:
+        """Sign a user in: the session is the user's from now on, under a new id (see `rotate`).
+
+        It then ends as well when the user signs out everywhere, by `sign_out_everywhere` or
+        `SessionManager.sign_out_everywhere`. The data stay.
+
+        :param user_id: what the application calls the user, for good
+        :raises TypeError: for what is neither a str nor an int
+        """
+        epoch = users.find_epoch(self._store, user_id)
+        if epoch is None:
+            epoch = users.begin_epoch(self._store, user_id)
+        self.rotate()
+        self._meta["user"] = user_id
+        self._meta["epoch"] = epoch
+        self._forced = True
+
+    def sign_out_everywhere(self) -> None:
+        """End this session and all others of its user, at once and in every process.
+
+        :raises OSError: when the store cannot be written
+        """
+        user_id = self.user_id
+        if user_id is not None:
+            users.begin_epoch(self._store, user_id)
+        self.destroy()
+
     def destroy(self) -> None:
         """Delete the session, in the store at once and at the visitor's with the commit.
 
@@ -231,13 +293,71 @@ class Session(MutableMapping[str, Any]):
 
         :raises OSError: when the store cannot delete it: a logout must not fail in silence
         """
-        if self._sid is not None and (self._stored or self._data is None):
+        # Loaded first: an id that a visitor made up may be that of a user's record.
+        self._load()
+        if self._sid is not None and self._stored:
             self._store.delete(self._sid)
         self._begin()
         self._accessed = True
         self._destroyed = True
         self._rotated = False
         self._start_tracking()
+
+    # What pages say to each other.
+
+    def flash(self, message: str, category: str = "message") -> None:
+        """Keep a message for the next page that asks for it, by `flashes`.
+
+        :raises TypeError: for what is no text
+        """
+        if not isinstance(message, str) or not isinstance(category, str):
+            raise TypeError(f"a flash message and its category are str: {message!r}, {category!r}")
+        self._load()
+        key = flash.make_key(self._clock(), len(self._flashes))
+        self._flashes[key] = [category, message]
+        self._changed.add(key)
+
+    def flashes(self, category: str | None = None) -> list[Flash]:
+        """The messages that were kept, the oldest first, which are then forgotten.
+
+        :param category: only those of this category; the others stay
+        """
+        self._load()
+        if not self._flashes:
+            return []
+        found = []
+        for key in sorted(self._flashes):
+            message = Flash(*self._flashes[key])
+            if category is None or message.category == category:
+                found.append(message)
+                del self._flashes[key]
+                self._changed.discard(key)
+                self._removed.add(key)
+        return found
+
+    def csrf_token(self) -> str:
+        """A token for a form of this visitor; see `check_csrf`. A new session is kept for it.
+
+        Each call gives another one, and all of them are good as long as the session has its id.
+        """
+        sid = self.sid
+        if not self._stored:
+            self._forced = True
+        return csrf.make_token(sid)
+
+    def check_csrf(self, token: str | None) -> None:
+        """Refuse a request that one of our own pages did not send.
+
+        Call it for each request that changes something (POST, PUT, PATCH, DELETE), with what came
+        in the form or in a header.
+
+        :raises CSRFError: the token is missing (None) or not one of this session
+        """
+        self._load()
+        if not token:
+            raise csrf.CSRFError("the request has no CSRF token")
+        if not self._stored or self._sid is None or not csrf.is_token(self._sid, token):
+            raise csrf.CSRFError("the CSRF token is not one of this session")
 
     # Loading and saving.
 
@@ -261,10 +381,13 @@ class Session(MutableMapping[str, Any]):
                 return False
             written = self._merge(data, changed)
         else:
-            if not (data or self._rotated or self._forced):
+            if not (data or self._flashes or self._rotated or self._forced):
                 return False
-            self._store.set(self.sid, {**data, RESERVED: self._stamp()})
+            self._store.set(self.sid, {**data, **self._flashes, RESERVED: self._stamp()})
             self._stored = self._send = written = True
+        if written and "user" in self._meta:
+            # It must not be forgotten before the sessions that depend on it.
+            self._store.touch(users.user_key(self._meta["user"]))
         # The next touch loads what the store made of it and of parallel requests.
         self._data = None
         self._rotated = False
@@ -272,7 +395,9 @@ class Session(MutableMapping[str, Any]):
         return written
 
     def _merge(self, data: Record, changed: set[str]) -> bool:
-        changes: Record = {key: data[key] for key in changed}
+        changes: Record = {
+            key: self._flashes[key] if key in self._flashes else data[key] for key in changed
+        }
         changes[RESERVED] = self._stamp()
         if self._store.merge(self.sid, changes, self._removed, replace=self._replace):
             return True
@@ -292,17 +417,41 @@ class Session(MutableMapping[str, Any]):
         # A shallow copy, for a store that hands out its own dict.
         data = dict(record)
         meta = data.pop(RESERVED, None)
-        self._meta = meta if isinstance(meta, dict) else {}
+        if users.is_user_record(meta):
+            return self._begin()  # nobody's session: whoever sent this made it up
+        self._meta = dict(meta) if isinstance(meta, dict) else {}
         if not isinstance(self._meta.get("created"), (int, float)):
             self._meta["created"] = int(self._clock())
+        if self._has_ended():
+            assert self._sid is not None
+            self._store.delete(self._sid)
+            self._expired = True
+            self._destroyed = True  # so that the visitor is told
+            return self._begin()
+        self._flashes = flash.split(data)
         self._data = data
         self._stored = True
         self._new = False
         return data
 
+    def _has_ended(self) -> bool:
+        """Whether what was loaded is too old, or its user has signed out everywhere."""
+        meta, now = self._meta, self._clock()
+        if self._absolute is not None and now - meta["created"] >= self._absolute:
+            return True
+        if self._idle is not None:
+            saved = meta.get("saved")
+            if not isinstance(saved, (int, float)) or now - saved >= self._idle:
+                return True
+        if "user" not in meta:
+            return False
+        epoch = meta.get("epoch")
+        return epoch is None or users.find_epoch(self._store, meta["user"]) != epoch
+
     def _begin(self) -> Record:
         """A new session: no id yet, nothing in it."""
         data = self._data = {}
+        self._flashes = {}
         self._meta = {"created": int(self._clock())}
         self._sid = None
         self._stored = False
@@ -331,8 +480,9 @@ class Session(MutableMapping[str, Any]):
         saved = self._meta.get("saved")
         if not isinstance(saved, (int, float)):
             return True
+        lifetime = self._store.lifetime if self._idle is None else self._idle
         # abs(): a clock that was set back must not keep sessions from being renewed.
-        return abs(self._clock() - saved) > self._store.lifetime * _REFRESH
+        return abs(self._clock() - saved) > min(lifetime, self._store.lifetime) * _REFRESH
 
     def _stamp(self) -> Record:
         # Whole seconds: a float with all its digits is a sixth of the work of saving.

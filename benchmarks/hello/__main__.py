@@ -1,39 +1,24 @@
 """python -m benchmarks.hello: run from the repository's root; benchmarks/README.md explains."""
 
 import argparse
-import os
-import shutil
 import sys
-from pathlib import Path
 
-from benchmarks.hello.contestants import CONTESTANTS, LIMIT, CannotRun, Contestant
-from benchmarks.hello.measure import MODES, Failed, answer, measure, serving, wrk
+from benchmarks.common import options as common
+from benchmarks.common.errors import CannotRun, Failed
+from benchmarks.common.options import say
+from benchmarks.common.processes import lacking
+from benchmarks.hello.contestants import CONTESTANTS, LIMIT, Contestant
+from benchmarks.hello.measure import MODES, answer, measure, serving, wrk
 from benchmarks.hello.report import Results, markdown, save
-
-
-def say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
 
 
 def arguments() -> argparse.Namespace:
     keys = [contestant.key for contestant in CONTESTANTS]
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.hello", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=3, help="rounds through all (default 3)")
-    parser.add_argument(
-        "--seconds", type=int, default=3, help="length of one load, in seconds (default 3)"
+    parser = common.parser(
+        "hello", __doc__, quick="one round of one second", seconds=3, patience=2, what="load"
     )
-    parser.add_argument(
-        "--patience",
-        type=int,
-        default=2,
-        help="how often a load that others disturb is repeated (default 2)",
-    )
-    parser.add_argument("--quick", action="store_true", help="one round of one second")
     parser.add_argument(
         "--only", metavar="NAMES", help=f"some of them, comma-separated: {', '.join(keys)}"
-    )
-    parser.add_argument(
-        "--save", metavar="FOLDER", type=Path, help="write hello.json, hello.md and hello.svg"
     )
     options = parser.parse_args()
     if options.quick:
@@ -95,9 +80,9 @@ def run(
 
 def main() -> int:
     options = arguments()
-    missing = [name for name in ("wrk", "taskset", "cc", "pkg-config") if not shutil.which(name)]
-    if missing or len(os.sched_getaffinity(0)) < 2:
-        say(f"needs two cores, and {', '.join(missing) or 'wrk'}")
+    missing = lacking("wrk", "taskset", "cc", "pkg-config")
+    if missing:
+        say(missing)
         return 2
     results = Results(options.contestants, options.rounds, options.seconds)
     able = prepare(results)

@@ -4,25 +4,25 @@ Each runs as its users would run it on one core, with its logs off. A contestant
 here stays in the table with the reason, so that nobody drops out in silence.
 """
 
-import importlib.metadata
-import os
-import shlex
-import shutil
-import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from benchmarks.common.programs import (
+    compiled,
+    compiled_go,
+    distribution,
+    libuv_version,
+    limit_flags,
+    program,
+)
 
 HERE = Path(__file__).parent
 SERVERS = HERE / "servers"
 BUILD = HERE / "build"
 
 LIMIT = "limit"
-
-
-class CannotRun(Exception):
-    """The contestant cannot run here; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -44,35 +44,6 @@ class Contestant:
     """Its answer must equal the limit's byte for byte, but for the date."""
 
 
-def distribution(*names: str) -> Callable[[], str]:
-    def version() -> str:
-        try:
-            found = [f"{name} {importlib.metadata.version(name)}" for name in names]
-        except importlib.metadata.PackageNotFoundError as error:
-            raise CannotRun(f"{error.name} is not installed") from None
-        return ", ".join(found)
-
-    return version
-
-
-def program(name: str, *arguments: str) -> Callable[[], str]:
-    def version() -> str:
-        if shutil.which(name) is None:
-            raise CannotRun(f"{name} is not installed")
-        return output([name, *arguments]).splitlines()[0]
-
-    return version
-
-
-def output(command: list[str], **options: object) -> str:
-    """What a short command prints; CannotRun with its complaint when it fails."""
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, **options)  # type: ignore[call-overload]
-    if done.returncode != 0:
-        lines = (done.stderr or done.stdout).strip().splitlines() or ["it failed"]
-        raise CannotRun(f"{shlex.join(command[:2])}: {lines[-1]}")
-    return str(done.stdout).strip()
-
-
 def python(script: str) -> Callable[[int], list[str]]:
     return lambda port: [sys.executable, str(SERVERS / script), str(port)]
 
@@ -87,22 +58,11 @@ def module(*arguments: str) -> Callable[[int], list[str]]:
 
 
 def build_limit() -> None:
-    BUILD.mkdir(exist_ok=True)
-    source, program = str(HERE / "limit.c"), str(BUILD / "limit")
-    flags = output(["pkg-config", "--cflags", "--libs", "libuv"]).split()
-    output(["cc", "-std=gnu11", "-O3", "-o", program, source, *flags, "-lhttp_parser"])
-
-
-def limit_version() -> str:
-    return f"libuv {output(['pkg-config', '--modversion', 'libuv'])}"
+    compiled(BUILD / "limit", [HERE / "limit.c"], *limit_flags())
 
 
 def build_go() -> None:
-    BUILD.mkdir(exist_ok=True)
-    output(
-        ["go", "build", "-o", str(BUILD / "go"), str(SERVERS / "main.go")],
-        env=os.environ | {"GO111MODULE": "off"},
-    )
+    compiled_go(BUILD / "go", SERVERS / "main.go")
 
 
 CONTESTANTS = [
@@ -111,7 +71,7 @@ CONTESTANTS = [
         title="the limit: C",
         note="libuv and http-parser, a fixed answer, no Python",
         command=lambda port: [str(BUILD / "limit"), str(port)],
-        version=limit_version,
+        version=libuv_version,
         build=build_limit,
         same_answer=True,
     ),

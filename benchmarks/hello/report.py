@@ -1,10 +1,10 @@
 """What a run found: as JSON, as Markdown tables, and as a picture."""
 
-import json
-import platform
 from pathlib import Path
 from typing import Any
 
+from benchmarks.common import results as common
+from benchmarks.common.results import disturbance, machine, machine_line
 from benchmarks.hello.contestants import LIMIT, Contestant
 from benchmarks.hello.measure import MODES, Mode, Sample
 
@@ -58,7 +58,7 @@ class Results:
 
     def as_dict(self) -> dict[str, Any]:
         return {
-            "machine": machine(),
+            "machine": machine("2 shared virtual cores: one for the server, one for wrk"),
             "rounds": self.rounds,
             "seconds": self.seconds,
             "contestants": [
@@ -74,26 +74,12 @@ class Results:
         }
 
 
-def machine() -> dict[str, Any]:
-    model = "unknown"
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            model = line.partition(":")[2].strip()
-            break
-    return {
-        "cpu": model,
-        "cores": "2 shared virtual cores: one for the server, one for wrk",
-        "system": f"{platform.system()} {platform.release()}",
-        "python": f"{platform.python_version()}, {platform.python_compiler()}",
-    }
-
-
 def markdown(results: dict[str, Any]) -> str:
-    machine = results["machine"]
+    figures = [one for row in results["contestants"] for one in row["modes"].values()]
     lines = [
-        f"{machine['cpu']}, {machine['cores']}. {machine['system']}, Python {machine['python']}.",
+        machine_line(results),
         f"{results['rounds']} rounds of {results['seconds']:g} s a mode, interleaved; in the "
-        f"quietest rounds others took {disturbance(results)} of the two cores.",
+        f"quietest rounds others took {disturbance(figures)} of the two cores.",
     ]
     for mode in MODES:
         lines += [
@@ -110,17 +96,6 @@ def markdown(results: dict[str, Any]) -> str:
     for row in results["contestants"]:
         lines.append(f"| {row['title']} | {row['version'] or '-'} | {row['note']} |")
     return "\n".join(lines) + "\n"
-
-
-def disturbance(results: dict[str, Any]) -> str:
-    """The least and the most that others took, over all contestants and modes."""
-    foreign = [
-        figures["foreign"]
-        for row in results["contestants"]
-        for figures in row["modes"].values()
-        if "foreign" in figures
-    ]
-    return f"{min(foreign):.0%} to {max(foreign):.0%}" if foreign else "an unknown part"
 
 
 def line(row: dict[str, Any], figures: dict[str, Any]) -> str:
@@ -175,7 +150,8 @@ def colour(key: str) -> str:
 
 
 def save(results: dict[str, Any], folder: Path) -> None:
+    # matplotlib writes the picture into a file.
+    path = folder / "hello.svg"
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "hello.json").write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n")
-    (folder / "hello.md").write_text(markdown(results))
-    picture(results, folder / "hello.svg")
+    picture(results, path)
+    common.save("hello", results, folder, markdown(results), path.read_text())

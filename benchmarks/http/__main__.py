@@ -1,24 +1,19 @@
 """python -m benchmarks.http: run from the repository's root; benchmarks/README.md explains."""
 
 import argparse
-import fnmatch
-import os
-import shutil
 import signal
 import sys
 import time
 from itertools import groupby
-from pathlib import Path
 
+from benchmarks.common import options as common
+from benchmarks.common.errors import CannotRun, Failed
+from benchmarks.common.options import say
+from benchmarks.common.processes import lacking
+from benchmarks.common.results import unexplained
 from benchmarks.http import counts
-from benchmarks.http.contestants import (
-    CONTESTANTS,
-    CannotRun,
-    Contestant,
-    build_load,
-    takes_part,
-)
-from benchmarks.http.measure import Failed, check, load, measure, raise_limit, serving
+from benchmarks.http.contestants import CONTESTANTS, Contestant, build_load, takes_part
+from benchmarks.http.measure import check, load, measure, raise_limit, serving
 from benchmarks.http.report import markdown, save
 from benchmarks.http.results import Results, missed
 from benchmarks.http.rows import OURS, ROWS, Row
@@ -28,47 +23,25 @@ IDLE_ROUNDS = 2
 QUICK = ("hello", "hello-pipelined", "json", "upload-64k", "static-100k")
 
 
-def say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
-
-
 def arguments() -> argparse.Namespace:
     keys = [contestant.key for contestant in CONTESTANTS]
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.http", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=3, help="rounds through all (default 3)")
-    parser.add_argument(
-        "--seconds", type=int, default=1, help="length of one load, in seconds (default 1)"
+    parser = common.parser(
+        "http",
+        __doc__,
+        quick="one round of five rows: a try",
+        seconds=1,
+        patience=1,
+        what="load",
     )
-    parser.add_argument(
-        "--patience",
-        type=int,
-        default=1,
-        help="how often a load that others disturb is repeated (default 1)",
-    )
+    common.add_rows(parser, "request")
     parser.add_argument(
         "--minutes",
         type=float,
         default=14,
         help="after which what is left of the later rounds is left out (default 14)",
     )
-    parser.add_argument("--quick", action="store_true", help="one round of five rows: a try")
-    parser.add_argument(
-        "--rows", metavar="NAMES", help="some of them, comma-separated, with * and ?"
-    )
     parser.add_argument(
         "--only", metavar="NAMES", help=f"some of them, comma-separated: {', '.join(keys)}"
-    )
-    parser.add_argument(
-        "--counts",
-        action="store_true",
-        help="system calls and instructions a request, by strace and callgrind, instead of time",
-    )
-    parser.add_argument(
-        "--profile", action="store_true", help="where the instructions of a request go"
-    )
-    parser.add_argument("--list", action="store_true", help="the names of the rows")
-    parser.add_argument(
-        "--save", metavar="FOLDER", type=Path, help="write http.json, http.md and http.svg"
     )
     options = parser.parse_args()
     if options.quick:
@@ -85,7 +58,7 @@ def arguments() -> argparse.Namespace:
 
 def chosen(row: Row, options: argparse.Namespace) -> bool:
     if options.rows:
-        return any(fnmatch.fnmatch(row.key, one) for one in options.rows.split(","))
+        return common.chosen(row.key, options.rows)
     return not options.quick or row.key in QUICK
 
 
@@ -167,9 +140,9 @@ def main() -> int:
     needed = ["taskset", "cc", "pkg-config"]
     if not all(row.idle for row in options.chosen) and not (options.counts or options.profile):
         needed.append("wrk")
-    missing = [name for name in needed if not shutil.which(name)]
-    if missing or not hasattr(os, "sched_getaffinity") or len(os.sched_getaffinity(0)) < 2:
-        say(f"needs Linux, two cores, and {', '.join(missing or needed)}")
+    missing = lacking(*needed)
+    if missing:
+        say(missing)
         return 2
     # Whoever ends the run ends its servers, too.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
@@ -203,9 +176,9 @@ def main() -> int:
     print(markdown(found), end="")
     if options.save:
         save(found, options.save)
-    unexplained = [row["key"] for row in found["rows"] if missed(row) and "reason" not in row]
-    if unexplained:
-        say(f"a goal missed or a peer ahead, and no reason given: {', '.join(unexplained)}")
+    owing = unexplained(found["rows"], missed)
+    if owing:
+        say(f"a goal missed or a peer ahead, and no reason given: {', '.join(owing)}")
     broken = [
         f"{one.key} {row.key}: {results.failures[one.key, row.key]}"
         for one in able
@@ -214,7 +187,7 @@ def main() -> int:
     ]
     for line in broken:
         say(f"failed: {line}")
-    return 1 if unexplained or broken else 0
+    return 1 if owing or broken else 0
 
 
 if __name__ == "__main__":

@@ -12,7 +12,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks.hello.contestants import CannotRun, distribution, output, program
+from benchmarks.common.errors import CannotRun
+from benchmarks.common.programs import (
+    compiled,
+    compiled_go,
+    distribution,
+    libuv_version,
+    limit_flags,
+    program,
+)
 from benchmarks.http.rows import KIB, MIB, Row
 
 HERE = Path(__file__).parent
@@ -74,22 +82,12 @@ def limit(port: int, row: Row) -> list[str]:
 
 
 def build_limit() -> None:
-    flags = output(["pkg-config", "--cflags", "--libs", "libuv"]).split()
-    compiled("limit", [*flags, "-lhttp_parser"])
-
-
-def compiled(name: str, flags: list[str]) -> None:
-    """Makes build/NAME of NAME.c."""
-    BUILD.mkdir(exist_ok=True)
-    # Another run may be at it: what it runs is not to be written over.
-    fresh = BUILD / f"{name}.{os.getpid()}"
-    output(["cc", "-std=gnu11", "-O3", "-o", str(fresh), str(HERE / f"{name}.c"), *flags])
-    fresh.replace(BUILD / name)
+    compiled(BUILD / "limit", [HERE / "limit.c"], *limit_flags())
 
 
 def build_load() -> None:
     """What every row needs: the load of idle connections, and files to serve."""
-    compiled("idle", [])
+    compiled(BUILD / "idle", [HERE / "idle.c"])
     FILES.mkdir(exist_ok=True)
     for name, size in (("1k", KIB), ("100k", 100 * KIB), ("100m", 100 * MIB)):
         file = FILES / f"{name}.bin"
@@ -100,11 +98,7 @@ def build_load() -> None:
 
 
 def build_go() -> None:
-    BUILD.mkdir(exist_ok=True)
-    output(
-        ["go", "build", "-o", str(BUILD / "go"), str(SERVERS / "main.go")],
-        env=os.environ | {"GO111MODULE": "off"},
-    )
+    compiled_go(BUILD / "go", SERVERS / "main.go")
 
 
 def nginx_version() -> str:
@@ -158,7 +152,7 @@ CONTESTANTS = [
         title="the limit: C",
         note="libuv and http-parser, a fixed answer, no Python",
         command=limit,
-        version=lambda: f"libuv {output(['pkg-config', '--modversion', 'libuv'])}",
+        version=libuv_version,
         build=build_limit,
     ),
     Contestant(

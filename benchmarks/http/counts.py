@@ -9,7 +9,6 @@ run (Node), and Go's, are not for callgrind.
 import contextlib
 import os
 import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -20,8 +19,10 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks.hello.measure import Failed, free_port, stop
-from benchmarks.http.contestants import FILES, SERVERS, CannotRun, Contestant, takes_part
+from benchmarks.common.counts import CALLGRIND, STRACE, functions, listed, tools, total
+from benchmarks.common.errors import Failed
+from benchmarks.common.processes import free_port, stop
+from benchmarks.http.contestants import FILES, SERVERS, Contestant, takes_part
 from benchmarks.http.measure import ROOT
 from benchmarks.http.results import Results
 from benchmarks.http.rows import MIB, Row
@@ -31,8 +32,6 @@ FEW, MANY = 64, 1088
 TOOL_LIMIT = 120.0  # seconds for a server to listen, and for any one answer
 NOT_FOR_CALLGRIND = {"go", "node", "granian", "robyn", "socketify"}
 
-CALLGRIND = ("valgrind", "--tool=callgrind", "--compress-strings=no")
-STRACE = ("strace", "-f", "-qq")
 # Else the C library picks its memcpy by the processor, and the counts with it.
 TUNABLES = "glibc.cpu.hwcaps=-AVX,-AVX2,-AVX2_Usable,-AVX512F,-AVX512VL,-ERMS,-FSRM"
 
@@ -130,14 +129,10 @@ def instructions(contestant: Contestant, row: Row) -> float:
     few, many = numbers(row)
     found = []
     for requests in few, many:
-        totals = [
-            int(total)
-            for dump in callgrind(contestant, row, requests)
-            for total in re.findall(r"^totals: (\d+)", dump, re.MULTILINE)
-        ]
-        if not totals:
+        dumps = callgrind(contestant, row, requests)
+        if not dumps:
             raise Failed("callgrind wrote nothing")
-        found.append(sum(totals))
+        found.append(sum(map(total, dumps)))
     return (found[1] - found[0]) / (many - few)
 
 
@@ -169,49 +164,29 @@ def profile(contestant: Contestant, row: Row, most: int = 45) -> str:
     return "\n".join(lines)
 
 
-def functions(dump: str) -> "Counter[str]":
-    alone: Counter[str] = Counter()
-    function, library, calling = "", "", False
-    for line in dump.splitlines():
-        name, _, value = line.partition("=")
-        if name == "ob":
-            library = value.rpartition("/")[2]
-        elif name == "fn":
-            function = f"{value} [{library}]"
-        elif name == "calls":
-            calling = True  # the next line is what the callee spent
-        elif line[:1] and line[0] in "0123456789+-*":
-            if not calling:
-                alone[function] += int(line.split()[1])
-            calling = False
-    return alone
-
-
 def report(able: list[Contestant], results: Results) -> str:
     """Both counts of all rows and contestants that can be counted, as Markdown."""
-    tools = [name for name in ("strace", "valgrind") if shutil.which(name)]
-    if not tools:
-        raise CannotRun("neither strace nor valgrind is installed")
+    able_to = tools()
     lines = ["| row | server | instructions | system calls | which |", "|---|---|---:|---:|---|"]
     for row in results.rows:
         for contestant in able:
             if row.idle or not takes_part(contestant, row) or results.failed(contestant, row):
                 continue
-            lines.append(f"| {row.key} | {contestant.key} | {counted(contestant, row, tools)} |")
+            lines.append(f"| {row.key} | {contestant.key} | {counted(contestant, row, able_to)} |")
             print(lines[-1], file=sys.stderr, flush=True)
     return "\n".join(lines) + "\n"
 
 
-def counted(contestant: Contestant, row: Row, tools: list[str]) -> str:
+def counted(contestant: Contestant, row: Row, able_to: list[str]) -> str:
     few, many = numbers(row)
     found = {"instructions": "-", "calls": "-", "which": "-"}
     try:
-        if "strace" in tools:
+        if "strace" in able_to:
             calls = system_calls(contestant, row)
             per = {name: n / (many - few) for name, n in calls.most_common()}
             found["calls"] = f"{sum(per.values()):.2f}"
-            found["which"] = ", ".join(f"{n:.2f} {name}" for name, n in per.items() if n > 0.02)
-        if "valgrind" in tools and contestant.key not in NOT_FOR_CALLGRIND:
+            found["which"] = listed(per, least=0.02)
+        if "valgrind" in able_to and contestant.key not in NOT_FOR_CALLGRIND:
             found["instructions"] = f"{instructions(contestant, row):,.0f}"
     except (Failed, subprocess.TimeoutExpired, OSError) as error:
         found["which"] = f"failed: {error}"

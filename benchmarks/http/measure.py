@@ -1,32 +1,29 @@
-"""One server, one row, one figure: starting, pinning, checking, loading, counting, stopping.
+"""One server, one row, one figure: checking, loading, counting.
 
-The server runs on core 0 and what loads it on core 1. The CPU time is that of all processes of the
-server's session, from the scheduler's own account of each of their threads, which counts
-nanoseconds; /proc/PID/stat shows the same time in hundredths of a second.
+The CPU time is that of all processes of the server's session, from the scheduler's own account of
+each of their threads, which counts nanoseconds; /proc/PID/stat shows the same time in hundredths
+of a second.
 """
 
 import contextlib
 import http.client
 import json
-import os
 import resource
 import socket
 import subprocess
-import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
-from benchmarks.hello.measure import (
+from benchmarks.common import processes
+from benchmarks.common.errors import Failed
+from benchmarks.common.processes import (
     CLIENT_CORE,
-    DISTURBED,
-    SERVER_CORE,
-    Failed,
-    await_port,
     cores_busy,
     free_port,
-    stop,
+    pinned,
+    quietest,
+    session,
     waited,
 )
 from benchmarks.http.contestants import BUILD, FILES, HERE, SERVERS, Contestant
@@ -35,8 +32,6 @@ from benchmarks.http.rows import Row
 ROOT = HERE.parent.parent
 ANSWER_LIMIT = 20.0  # seconds, for any one answer that is checked
 LOAD_LIMIT = 60.0  # seconds beyond its own for a load to end
-
-__all__ = ["DISTURBED", "Failed", "Sample", "check", "load", "measure", "serving"]
 
 
 @dataclass(frozen=True)
@@ -65,21 +60,9 @@ def serving(contestant: Contestant, row: Row) -> Iterator[tuple[int, int]]:
     """Runs a contestant; gives its session and its port. Ends it whatever happens."""
     port = free_port()
     own = {"BENCHMARK_APP": row.app, "BENCHMARK_FILES": str(FILES), "PYTHONPATH": str(ROOT)}
-    with tempfile.TemporaryFile() as log:
-        process = subprocess.Popen(
-            ["taskset", "-c", SERVER_CORE, *contestant.command(port, row)],
-            env=os.environ | own | contestant.environment,
-            cwd=SERVERS,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
-        try:
-            await_port(process, port, log)
-            yield process.pid, port
-        finally:
-            stop(process)
+    command = contestant.command(port, row)
+    with processes.serving(command, port, SERVERS, own | contestant.environment) as leader:
+        yield leader, port
 
 
 def check(port: int, row: Row) -> None:
@@ -120,7 +103,7 @@ def load(port: int, row: Row, seconds: float) -> dict[str, float]:
     request = BUILD / f"request-{row.key}"
     request.write_bytes(row.request() * row.depth)
     command = [
-        *("taskset", "-c", CLIENT_CORE, "wrk", "--threads", "1", "--timeout", "10s"),
+        *(*pinned(CLIENT_CORE), "wrk", "--threads", "1", "--timeout", "10s"),
         *("--connections", str(row.connections), "--duration", f"{max(1, round(seconds))}s"),
         *("--script", str(HERE / "load.lua"), f"http://127.0.0.1:{port}/", "--", str(request)),
     ]
@@ -152,16 +135,11 @@ def measure(leader: int, port: int, row: Row, seconds: float, patience: int) -> 
     """A sample; up to `patience` further ones while others disturb it, and then the quietest."""
     one = idle_sample if row.idle else sample
     try:
-        best = one(leader, port, row, seconds)
+        return quietest(lambda: one(leader, port, row, seconds), patience, pause=0.5)
     except Failed:
-        if not processes(leader):
+        if not session(leader):
             raise Failed("its process ended under load") from None
         raise
-    while best.foreign > DISTURBED and patience > 0:
-        time.sleep(0.5)
-        best = min(best, one(leader, port, row, seconds), key=lambda sample: sample.foreign)
-        patience -= 1
-    return best
 
 
 def sample(leader: int, port: int, row: Row, seconds: float) -> Sample:
@@ -177,7 +155,7 @@ def idle_sample(leader: int, port: int, row: Row, seconds: float) -> Sample:
     before = resident(leader)
     process = subprocess.Popen(
         [
-            *("taskset", "-c", CLIENT_CORE, str(BUILD / "idle"), str(port), str(row.idle)),
+            *(*pinned(CLIENT_CORE), str(BUILD / "idle"), str(port), str(row.idle)),
             *(str(row.rate), str(max(2, seconds)), str(request)),
         ],
         stdin=subprocess.PIPE,
@@ -232,22 +210,10 @@ class Meter:
         )
 
 
-def processes(leader: int) -> list[Path]:
-    """The folders in /proc of the living processes of a session."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            # The name may hold anything, a closing parenthesis too.
-            fields = (path / "stat").read_text().rpartition(")")[2].split()
-            if int(fields[3]) == leader and fields[0] != "Z":
-                found.append(path)
-    return found
-
-
 def cpu_seconds(leader: int) -> float:
     """User and system time of a session's threads. Those that end meanwhile are not in it."""
     total = 0
-    for path in processes(leader):
+    for path in session(leader):
         for thread in path.glob("task/*/schedstat"):
             with contextlib.suppress(OSError):
                 total += int(thread.read_text().split()[0])
@@ -257,7 +223,7 @@ def cpu_seconds(leader: int) -> float:
 def resident(leader: int) -> int:
     """Bytes of memory that a session's processes have written to."""
     total = 0
-    for path in processes(leader):
+    for path in session(leader):
         with contextlib.suppress(OSError):
             for line in (path / "status").read_text().splitlines():
                 if line.startswith("RssAnon:"):

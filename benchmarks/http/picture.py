@@ -1,11 +1,9 @@
 """The picture: a panel for each row, with a bar for each server: requests that it answers in a
-second of its CPU time, as a share of the best.
+second of its CPU time, as a share of the best."""
 
-SVG by hand, since it needs bars and words only; it follows the reader's light or dark scheme.
-"""
-
-from html import escape
 from typing import Any
+
+from benchmarks.common.svg import document, words
 
 COLUMNS, PANEL, GAP = 3, 390, 22
 TOP, HEAD, BAR, LEFT, RIGHT = 70, 30, 16, 138, 80
@@ -27,13 +25,6 @@ text { font: 11px system-ui, sans-serif; fill: #24292f; }
   .base { fill: #6e7681; }
 }
 """
-
-
-def words(x: float, y: float, text: str, style: str = "", anchor: str = "start") -> str:
-    return (
-        f'<text class="{style}" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">'
-        f"{escape(text)}</text>"
-    )
 
 
 def style(key: str) -> str:
@@ -82,11 +73,12 @@ def picture(results: dict[str, Any]) -> str:
             body += panel(row, titles, 20 + column * (PANEL + GAP), y)
         y += max(height(row) for row in line)
     width = 20 + COLUMNS * (PANEL + GAP)
-    return "\n".join(
+    return document(
+        "guava-http beside its peers",
+        STYLE,
+        width,
+        y,
         [
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {y:.0f}" '
-            f'width="{width}" height="{y:.0f}" role="img">',
-            f"<title>guava-http beside its peers</title><style>{STYLE}</style>",
             words(20, 28, "Requests answered in a second of the server's CPU time", "title"),
             words(
                 20,
@@ -96,7 +88,5 @@ def picture(results: dict[str, Any]) -> str:
                 "small",
             ),
             *body,
-            "</svg>",
-            "",
-        ]
+        ],
     )

@@ -1,21 +1,22 @@
 """A run's results as JSON, as Markdown tables and as a picture."""
 
-import json
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from benchmarks.common import results as common
+from benchmarks.common.results import disturbance, machine_line
 from benchmarks.http.picture import picture
 from benchmarks.http.results import missed
 
 
 def markdown(results: dict[str, Any]) -> str:
-    machine = results["machine"]
+    figures = [one for row in results["rows"] for one in row["contestants"].values()]
     titles = {one["key"]: one["title"] for one in results["contestants"]}
     lines = [
-        f"{machine['cpu']}, {machine['cores']}. {machine['system']}, Python {machine['python']}.",
+        machine_line(results),
         f"{results['rounds']} rounds of {results['seconds']:g} s, interleaved; the best of each; "
-        f"in the quietest rounds others took {disturbance(results)} of the two cores.",
+        f"in the quietest rounds others took {disturbance(figures)} of the two cores.",
         "",
         *summary(results, titles),
     ]
@@ -91,19 +92,5 @@ def ratio(one: dict[str, Any], name: str) -> str:
     return f"{one[name]:.2f}" if name in one else "-"
 
 
-def disturbance(results: dict[str, Any]) -> str:
-    """The least and the most that others took, over all contestants and rows."""
-    foreign = [
-        one["foreign"]
-        for row in results["rows"]
-        for one in row["contestants"].values()
-        if "foreign" in one
-    ]
-    return f"{min(foreign):.0%} to {max(foreign):.0%}" if foreign else "an unknown part"
-
-
 def save(results: dict[str, Any], folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "http.json").write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n")
-    (folder / "http.md").write_text(markdown(results))
-    (folder / "http.svg").write_text(picture(results))
+    common.save("http", results, folder, markdown(results), picture(results))

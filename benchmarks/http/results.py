@@ -1,16 +1,15 @@
 """What was measured, and what follows from it: ratios, goals kept and missed, who is ahead."""
 
-import platform
 import re
-import tomllib
 from pathlib import Path
 from typing import Any
 
+from benchmarks.common import results as common
 from benchmarks.http.contestants import CONTESTANTS, Contestant, takes_part
 from benchmarks.http.measure import Sample
 from benchmarks.http.rows import OURS, Goal, Row, group
 
-REASONS = Path(__file__).parent / "reasons.toml"
+HERE = Path(__file__).parent
 NOISE = 0.03
 """How much better a peer's figure must be to be called ahead: rounds differ by as much."""
 
@@ -78,13 +77,10 @@ class Results:
         }
 
     def as_dict(self) -> dict[str, Any]:
-        why = reasons()
         rows = [self.row(row) for row in self.rows]
-        for row in rows:
-            if missed(row) and row["key"] in why:
-                row["reason"] = why[row["key"]]
+        common.explain(rows, missed, reasons())
         return {
-            "machine": machine(),
+            "machine": common.machine("2 cores: one for the server, one for its load"),
             "rounds": self.rounds,
             "seconds": self.seconds,
             "contestants": [
@@ -139,19 +135,4 @@ def missed(row: dict[str, Any]) -> bool:
 
 def reasons() -> dict[str, str]:
     """Why rows are not where they should be, as people have found out."""
-    found = tomllib.loads(REASONS.read_text())
-    return {key: " ".join(str(text).split()) for key, text in found.items()}
-
-
-def machine() -> dict[str, Any]:
-    model = "unknown"
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            model = line.partition(":")[2].strip()
-            break
-    return {
-        "cpu": model,
-        "cores": "2 cores: one for the server, one for its load",
-        "system": f"{platform.system()} {platform.release()}",
-        "python": f"{platform.python_version()}, {platform.python_compiler()}",
-    }
+    return common.reasons(HERE)

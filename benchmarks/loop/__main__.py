@@ -1,32 +1,31 @@
 """python -m benchmarks.loop: run from the repository's root; benchmarks/README.md explains."""
 
 import argparse
-import fnmatch
-import os
-import shutil
 import sys
-import time
-from pathlib import Path
 
+from benchmarks.common import options as common
+from benchmarks.common.errors import CannotRun, Failed
+from benchmarks.common.options import say
+from benchmarks.common.processes import lacking, quietest
+from benchmarks.common.results import unexplained
 from benchmarks.loop import counts, loops, measure
-from benchmarks.loop.loops import CONTENDERS, GUAVA, UVLOOP, CannotRun, Contender
-from benchmarks.loop.measure import DISTURBED, Failed, Sample
+from benchmarks.loop.loops import CONTENDERS, GUAVA, UVLOOP, Contender
 from benchmarks.loop.report import markdown, save
 from benchmarks.loop.results import Results, below
 from benchmarks.loop.rows import QUICK, ROWS, Row
 
 
-def say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
-
-
 def arguments() -> argparse.Namespace:
     keys = [contender.key for contender in CONTENDERS]
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.loop", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=3, help="rounds through all (default 3)")
-    parser.add_argument(
-        "--seconds", type=float, default=0.6, help="length of one measurement (default 0.6)"
+    parser = common.parser(
+        "loop",
+        __doc__,
+        quick="one round of 20 rows: a try",
+        seconds=0.6,
+        patience=1,
+        what="measurement",
     )
+    common.add_rows(parser, "message")
     parser.add_argument(
         "--window",
         type=float,
@@ -35,33 +34,11 @@ def arguments() -> argparse.Namespace:
         "is never quiet, shorter ones find quiet moments",
     )
     parser.add_argument(
-        "--patience",
-        type=int,
-        default=1,
-        help="how often a measurement that others disturb is repeated (default 1)",
-    )
-    parser.add_argument("--quick", action="store_true", help="one round of 20 rows: a try")
-    parser.add_argument(
-        "--rows", metavar="NAMES", help="some of them, comma-separated, with * and ?"
-    )
-    parser.add_argument(
         "--python-only",
         action="store_true",
         help="the rows inside one process: they need no C compiler",
     )
     parser.add_argument("--loops", metavar="NAMES", help=f"some of {', '.join(keys)}")
-    parser.add_argument(
-        "--counts",
-        action="store_true",
-        help="system calls and instructions a message, by strace and callgrind, instead of time",
-    )
-    parser.add_argument(
-        "--profile", action="store_true", help="where the instructions of a message go"
-    )
-    parser.add_argument("--list", action="store_true", help="the names of the rows")
-    parser.add_argument(
-        "--save", metavar="FOLDER", type=Path, help="write loop.json, loop.md and loop.svg"
-    )
     options = parser.parse_args()
     if options.quick:
         options.rounds, options.seconds, options.patience = 1, 0.3, 0
@@ -79,7 +56,7 @@ def chosen(row: Row, options: argparse.Namespace) -> bool:
     if options.python_only and not row.function:
         return False
     if options.rows:
-        return any(fnmatch.fnmatch(row.key, one) for one in options.rows.split(","))
+        return common.chosen(row.key, options.rows)
     return not options.quick or row.key in QUICK
 
 
@@ -104,18 +81,6 @@ def prepare(options: argparse.Namespace, results: Results) -> list[Contender]:
     return able
 
 
-def patient(contender: Contender, row: Row, options: argparse.Namespace) -> Sample:
-    """A sample; further ones while others disturb it, and then the quietest."""
-    best = measure.sample(contender, row, options.seconds, options.window)
-    for _ in range(options.patience):
-        if best.foreign <= DISTURBED:
-            break
-        time.sleep(0.3)
-        other = measure.sample(contender, row, options.seconds, options.window)
-        best = min(best, other, key=lambda one: one.foreign)
-    return best
-
-
 def run(contender: Contender, row: Row, results: Results, options: argparse.Namespace) -> None:
     """One loop's turn in a round of a row."""
     if results.failed(contender, row):
@@ -123,7 +88,11 @@ def run(contender: Contender, row: Row, results: Results, options: argparse.Name
     try:
         if not offers(contender, row):
             raise Failed(f"has no {row.needs}()")
-        sample = patient(contender, row, options)
+        sample = quietest(
+            lambda: measure.sample(contender, row, options.seconds, options.window),
+            options.patience,
+            pause=0.3,
+        )
     except Failed as error:
         results.fail(contender, row, str(error))
         say(f"{row.key:26} {contender.key:11} failed: {error}")
@@ -142,7 +111,7 @@ def offers(contender: Contender, row: Row) -> bool:
 
 def owed(results: Results) -> list[str]:
     """The rows below the goal of which nobody has said why."""
-    return [row["key"] for row in results.as_dict()["rows"] if below(row) and "reason" not in row]
+    return unexplained(results.as_dict()["rows"], below)
 
 
 def main() -> int:
@@ -150,9 +119,9 @@ def main() -> int:
     if options.list:
         print("\n".join(row.key for row in options.chosen))
         return 0
-    missing = [name for name in ("taskset",) if not shutil.which(name)]
-    if missing or not hasattr(os, "sched_getaffinity") or len(os.sched_getaffinity(0)) < 2:
-        say(f"needs Linux, two cores, and {', '.join(missing) or 'taskset'}")
+    missing = lacking("taskset")
+    if missing:
+        say(missing)
         return 2
     results = Results(options.chosen, options.rounds, options.seconds)
     able = prepare(options, results)
@@ -175,11 +144,11 @@ def main() -> int:
     print(markdown(found), end="")
     if options.save:
         save(found, options.save)
-    unexplained = owed(results)
-    if unexplained:
-        say(f"below the goal, and no reason in reasons.toml: {', '.join(unexplained)}")
+    owing = owed(results)
+    if owing:
+        say(f"below the goal, and no reason in reasons.toml: {', '.join(owing)}")
     broken = any(results.failed(GUAVA, row) for row in options.chosen)
-    return 1 if unexplained or broken else 0
+    return 1 if owing or broken else 0
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ difference in number is what one costs; start-up, connections and the tool fall 
 
 import os
 import re
-import shutil
 import socket
 import subprocess
 import sys
@@ -17,16 +16,17 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from benchmarks.common.counts import CALLGRIND, STRACE, functions, listed, tools, total
+from benchmarks.common.errors import Failed
 from benchmarks.loop import measure
-from benchmarks.loop.loops import CONTENDERS, CannotRun, Contender
-from benchmarks.loop.measure import ROOT, Failed
+from benchmarks.loop.loops import CONTENDERS, Contender
+from benchmarks.loop.measure import ROOT
 from benchmarks.loop.results import Results
 from benchmarks.loop.rows import Row
 
 FEW, MANY = 200, 1200
 TOOL_LIMIT = 300.0  # seconds
-CALLGRIND = ("valgrind", "--tool=callgrind", "--dump-before=getppid", "--compress-strings=no")
-STRACE = ("strace", "-f", "-qq")
+MARKED = (*CALLGRIND, "--dump-before=getppid")
 
 
 def drive(contender: Contender, row: Row, tool: list[str]) -> None:
@@ -75,38 +75,17 @@ def instructions(contender: Contender, row: Row) -> float:
     """For each message."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder, "out")
-        drive(contender, row, [*CALLGRIND, f"--callgrind-out-file={out}"])
-        few, many = (total(Path(f"{out}.{number}")) for number in (2, 3))
+        drive(contender, row, [*MARKED, f"--callgrind-out-file={out}"])
+        few, many = (total(Path(f"{out}.{number}").read_text()) for number in (2, 3))
     return (many - few) / (MANY - FEW)
-
-
-def total(dump: Path) -> int:
-    found = re.search(r"^totals: (\d+)", dump.read_text(), re.MULTILINE)
-    if found is None:
-        raise Failed("callgrind's dump has no total")
-    return int(found[1])
 
 
 def profile(contender: Contender, row: Row, most: int = 45) -> str:
     """Where the instructions of a message go: each function alone."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder, "out")
-        drive(contender, row, [*CALLGRIND, f"--callgrind-out-file={out}"])
-        lines = Path(f"{out}.3").read_text().splitlines()
-    alone: Counter[str] = Counter()
-    function, library, calling = "", "", False
-    for line in lines:
-        name, _, value = line.partition("=")
-        if name == "ob":
-            library = value.rpartition("/")[2]
-        elif name == "fn":
-            function = f"{value} [{library}]"
-        elif name == "calls":
-            calling = True  # the next line is what the callee spent
-        elif line[:1] and line[0] in "0123456789+-*":
-            if not calling:
-                alone[function] += int(line.split()[1])
-            calling = False
+        drive(contender, row, [*MARKED, f"--callgrind-out-file={out}"])
+        alone = functions(Path(f"{out}.3").read_text())
     text = f"{row.key}, {contender.key}: {sum(alone.values()) / MANY:.0f} instructions\n"
     return text + "".join(f"{n / MANY:10.1f}  {name}\n" for name, n in alone.most_common(most))
 
@@ -118,9 +97,7 @@ def countable(row: Row) -> bool:
 
 def report(able: list[Contender], results: Results) -> str:
     """Both counts of all rows that can be counted, as Markdown."""
-    tools = [name for name in ("strace", "valgrind") if shutil.which(name)]
-    if not tools:
-        raise CannotRun("neither strace nor valgrind is installed")
+    able_to = tools()
     lines = [
         "| row | loop | instructions | system calls | which |",
         "|---|---|---:|---:|---|",
@@ -129,21 +106,21 @@ def report(able: list[Contender], results: Results) -> str:
         for contender in (one for one in CONTENDERS if one in able):
             if results.failed(contender, row):
                 continue
-            lines.append(f"| {row.key} | {contender.key} | {counted(contender, row, tools)} |")
+            lines.append(f"| {row.key} | {contender.key} | {counted(contender, row, able_to)} |")
             print(lines[-1], file=sys.stderr, flush=True)
     return "\n".join(lines) + "\n"
 
 
-def counted(contender: Contender, row: Row, tools: list[str]) -> str:
+def counted(contender: Contender, row: Row, able_to: list[str]) -> str:
     parts: dict[str, Any] = {}
     try:
-        if "valgrind" in tools:
+        if "valgrind" in able_to:
             parts["instructions"] = f"{instructions(contender, row):,.0f}"
-        if "strace" in tools:
+        if "strace" in able_to:
             calls = system_calls(contender, row)
             per = {name: n / (MANY - FEW) for name, n in calls.most_common()}
             parts["calls"] = f"{sum(per.values()):.2f}"
-            parts["which"] = ", ".join(f"{n:.2f} {name}" for name, n in per.items() if n > 0.004)
+            parts["which"] = listed(per, least=0.004)
     except (Failed, subprocess.TimeoutExpired, OSError) as error:
         parts["which"] = f"failed: {error}"
     return " | ".join(str(parts.get(name, "-")) for name in ("instructions", "calls", "which"))

@@ -6,9 +6,7 @@ import importlib
 import importlib.metadata
 from dataclasses import dataclass
 
-
-class CannotRun(Exception):
-    """Something cannot run here; the message says why."""
+from benchmarks.common.errors import CannotRun
 
 
 @dataclass(frozen=True)

@@ -1,14 +1,8 @@
-"""One row on one loop: starting, pinning, loading, counting, stopping.
-
-The process that is measured runs on core 0, and what loads it on core 1. Each measurement is of a
-fresh process.
-"""
+"""One row on one loop: loading, counting. Each measurement is of a fresh process."""
 
 import contextlib
 import json
 import os
-import resource
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -18,7 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.loop.loops import CannotRun, Contender
+from benchmarks.common.errors import CannotRun, Failed
+from benchmarks.common.processes import CLIENT_CORE, SERVER_CORE, cores_busy, pinned, waited
+from benchmarks.common.programs import compiled, output
+from benchmarks.loop.loops import Contender
 from benchmarks.loop.rows import Row
 
 HERE = Path(__file__).parent
@@ -27,15 +24,7 @@ BUILD = HERE / "build"
 LOAD = BUILD / "load"
 CERTIFICATE = BUILD / "certificate.pem"
 
-SERVER_CORE = 0
-CLIENT_CORE = 1
 START_LIMIT = 60.0  # seconds
-DISTURBED = 0.1  # of the two cores, taken by others
-TICK = os.sysconf("SC_CLK_TCK")  # clock ticks a second
-
-
-class Failed(Exception):
-    """A row did not run, or went wrong; the message says how."""
 
 
 @dataclass(frozen=True)
@@ -52,49 +41,31 @@ class Sample:
 
 def build() -> str | None:
     """Compiles the load and makes a certificate; why there is no TLS, if there is none."""
-    BUILD.mkdir(exist_ok=True)
-    sources = [str(HERE / "load.c"), str(HERE / "wire.c")]
-    # Another run may be at it: what it runs is not to be written over.
-    fresh = LOAD.with_suffix(f".{os.getpid()}")
-    compiler = ["cc", "-std=gnu11", "-O2", "-o", str(fresh), *sources]
-    why = None
+    sources = [HERE / "load.c", HERE / "wire.c"]
     try:
-        command(*compiler, "-DWITH_TLS", "-lssl", "-lcrypto")
+        compiled(LOAD, sources, "-DWITH_TLS", "-lssl", "-lcrypto", optimize="-O2")
         if not CERTIFICATE.exists():
             certificate()
     except CannotRun as error:
-        command(*compiler)
-        why = str(error)
-    fresh.replace(LOAD)
-    return why
+        compiled(LOAD, sources, optimize="-O2")
+        return str(error)
+    return None
 
 
 def certificate() -> None:
     with tempfile.TemporaryDirectory() as folder:
         key, cert = Path(folder, "key"), Path(folder, "cert")
-        command(
+        parts = [
             *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"),
             *("-nodes", "-days", "3650", "-subj", "/CN=127.0.0.1"),
             *("-keyout", str(key), "-out", str(cert)),
-        )
+        ]
+        output(parts)
         CERTIFICATE.write_text(key.read_text() + cert.read_text())
-
-
-def command(*parts: str) -> None:
-    if shutil.which(parts[0]) is None:
-        raise CannotRun(f"{parts[0]} is not installed")
-    done = subprocess.run(parts, capture_output=True, text=True, timeout=120)
-    if done.returncode != 0:
-        lines = (done.stderr or done.stdout).strip().splitlines() or ["it failed"]
-        raise CannotRun(f"{parts[0]}: {lines[-1]}")
 
 
 def python(module: str) -> list[str]:
     return [sys.executable, "-m", f"benchmarks.loop.{module}"]
-
-
-def pinned(core: int) -> list[str]:
-    return ["taskset", "-c", str(core)]
 
 
 @contextlib.contextmanager
@@ -182,7 +153,7 @@ def idle(about: dict[str, Any], connections: int) -> Iterator[None]:
 
 def sample(contender: Contender, row: Row, seconds: float, window: float) -> Sample:
     """Failed when it goes wrong."""
-    busy, children, start = cores_busy(), waited(), time.monotonic()
+    busy, children, start = cores_busy(), waited(own=True), time.monotonic()
     if row.function:
         windows = run_inside(contender, row, seconds, window)
     elif row.memory:
@@ -190,7 +161,7 @@ def sample(contender: Contender, row: Row, seconds: float, window: float) -> Sam
     else:
         windows = run_load(contender, row, seconds, window)
     elapsed = time.monotonic() - start
-    others = (cores_busy() - busy) - (waited() - children)
+    others = (cores_busy() - busy) - (waited(own=True) - children)
     windows = [(time, count * row.scale, cpu) for time, count, cpu in windows]
     if not any(count for _, count, _ in windows):
         raise Failed("nothing was done")
@@ -262,23 +233,3 @@ def settle(pid: int) -> None:
 def resident(pid: int) -> int:
     pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE")
-
-
-def waited() -> float:
-    """CPU time of this process and of the children that it has waited for."""
-    total = 0.0
-    for who in (resource.RUSAGE_CHILDREN, resource.RUSAGE_SELF):
-        used = resource.getrusage(who)
-        total += used.ru_utime + used.ru_stime
-    return total
-
-
-def cores_busy() -> float:
-    """The seconds in which the two cores did anything, or were taken away by the host."""
-    total = 0
-    for line in Path("/proc/stat").read_text().splitlines():
-        name, *ticks = line.split()
-        if name in (f"cpu{SERVER_CORE}", f"cpu{CLIENT_CORE}"):
-            # user nice system idle iowait irq softirq steal
-            total += sum(int(ticks[column]) for column in (0, 1, 2, 5, 6, 7))
-    return total / TICK

@@ -1,13 +1,10 @@
-"""The picture: a bar for each row, as many times uvloop's speed, on a logarithmic scale.
-
-SVG by hand, since it needs bars and words only; it follows the reader's light or dark scheme.
-"""
+"""The picture: a bar for each row, as many times uvloop's speed, on a logarithmic scale."""
 
 import math
-from html import escape
 from itertools import groupby
 from typing import Any
 
+from benchmarks.common.svg import document, words
 from benchmarks.loop.loops import ASYNCIO, UVLOOP
 from benchmarks.loop.results import below
 
@@ -62,13 +59,6 @@ def line(ratio: float, top: float, bottom: float, style: str) -> str:
     return f'<line class="{style}" x1="{x:.1f}" y1="{top}" x2="{x:.1f}" y2="{bottom}"/>'
 
 
-def words(x: float, y: float, text: str, style: str = "", anchor: str = "start") -> str:
-    return (
-        f'<text class="{style}" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">'
-        f"{escape(text)}</text>"
-    )
-
-
 def drawn(row: dict[str, Any], y: float) -> list[str]:
     parts = [words(LEFT - 12, y + 13, row["title"], anchor="end")]
     ours = row.get(f"times_{UVLOOP.key}")
@@ -96,9 +86,6 @@ def picture(results: dict[str, Any]) -> str:
     bottom = TOP + sum(GROUP + ROW * len(rows) for _, rows in groups)
     height = bottom + BOTTOM
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" '
-        f'width="{WIDTH}" height="{height}" role="img">',
-        f"<title>guava-loop beside uvloop and asyncio</title><style>{STYLE}</style>",
         words(20, 26, "Speed, as many times uvloop's", "title"),
         *legend(results["goal"]),
     ]
@@ -114,7 +101,7 @@ def picture(results: dict[str, Any]) -> str:
         for row in rows:
             parts += drawn(row, y)
             y += ROW
-    return "\n".join([*parts, "</svg>", ""])
+    return document("guava-loop beside uvloop and asyncio", STYLE, WIDTH, height, parts)
 
 
 def legend(goal: float) -> list[str]:

@@ -1,23 +1,24 @@
 """A run's results as JSON, as Markdown tables and as a picture."""
 
-import json
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from benchmarks.common import results as common
+from benchmarks.common.results import disturbance, machine_line
 from benchmarks.loop.loops import ASYNCIO, CONTENDERS, GUAVA, UVLOOP
 from benchmarks.loop.picture import picture
 from benchmarks.loop.results import below
 
 
 def markdown(results: dict[str, Any]) -> str:
-    machine = results["machine"]
+    figures = [one for row in results["rows"] for one in row["loops"].values()]
     versions = ", ".join(f"{key} {version}" for key, version in results["versions"].items())
     lines = [
-        f"{machine['cpu']}, {machine['cores']}. {machine['system']}, Python {machine['python']}.",
+        machine_line(results),
         f"{versions}.",
         f"{results['rounds']} rounds of {results['seconds']:g} s, interleaved; the best of each; "
-        f"in the quietest rounds others took {disturbance(results)} of the two cores.",
+        f"in the quietest rounds others took {disturbance(figures)} of the two cores.",
         "",
         summary(results),
     ]
@@ -65,17 +66,6 @@ def summary(results: dict[str, Any]) -> str:
     )
 
 
-def disturbance(results: dict[str, Any]) -> str:
-    """The least and the most that others took, over all loops and rows."""
-    foreign = [
-        figures["foreign"]
-        for row in results["rows"]
-        for figures in row["loops"].values()
-        if "foreign" in figures
-    ]
-    return f"{min(foreign):.0%} to {max(foreign):.0%}" if foreign else "an unknown part"
-
-
 def times(row: dict[str, Any], peer: str, what: str = "") -> str:
     ratio = row.get(f"{what}times_{peer}")
     return "-" if ratio is None else f"{ratio:.2f}"
@@ -103,7 +93,4 @@ def line(row: dict[str, Any]) -> str:
 
 
 def save(results: dict[str, Any], folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "loop.json").write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n")
-    (folder / "loop.md").write_text(markdown(results))
-    (folder / "loop.svg").write_text(picture(results))
+    common.save("loop", results, folder, markdown(results), picture(results))

@@ -1,15 +1,14 @@
 """What a run found: samples, ratios, and the rows that owe a reason."""
 
-import platform
-import tomllib
 from pathlib import Path
 from typing import Any
 
+from benchmarks.common import results as common
 from benchmarks.loop.loops import ASYNCIO, CONTENDERS, GUAVA, UVLOOP, Contender
 from benchmarks.loop.measure import Sample
 from benchmarks.loop.rows import GOAL, Row
 
-REASONS = Path(__file__).with_name("reasons.toml")
+HERE = Path(__file__).parent
 
 
 class Results:
@@ -75,12 +74,9 @@ class Results:
 
     def as_dict(self) -> dict[str, Any]:
         rows = [self.row(row) for row in self.rows]
-        why = reasons()
-        for row in rows:
-            if below(row) and row["key"] in why:
-                row["reason"] = why[row["key"]]
+        common.explain(rows, below, reasons())
         return {
-            "machine": machine(),
+            "machine": common.machine("2 cores: one for the loop, one for its peer"),
             "versions": self.versions,
             "rounds": self.rounds,
             "seconds": self.seconds,
@@ -96,19 +92,4 @@ def below(row: dict[str, Any]) -> bool:
 
 def reasons() -> dict[str, str]:
     """Why rows are below the goal, as people have found out."""
-    found = tomllib.loads(REASONS.read_text())
-    return {key: " ".join(str(text).split()) for key, text in found.items()}
-
-
-def machine() -> dict[str, Any]:
-    model = "unknown"
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            model = line.partition(":")[2].strip()
-            break
-    return {
-        "cpu": model,
-        "cores": "2 cores: one for the loop, one for its peer",
-        "system": f"{platform.system()} {platform.release()}",
-        "python": f"{platform.python_version()}, {platform.python_compiler()}",
-    }
+    return common.reasons(HERE)

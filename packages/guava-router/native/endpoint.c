@@ -48,6 +48,7 @@ endpoint_traverse(gr_endpoint *self, visitproc visit, void *arg)
     Py_VISIT(self->target);
     Py_VISIT(self->function);
     Py_VISIT(self->state);
+    Py_VISIT(self->converters);
     return 0;
 }
 
@@ -57,6 +58,7 @@ endpoint_clear(gr_endpoint *self)
     Py_CLEAR(self->target);
     Py_CLEAR(self->function);
     Py_CLEAR(self->state);
+    Py_CLEAR(self->converters);
     return 0;
 }
 
@@ -104,6 +106,35 @@ endpoint_bind(gr_endpoint *self, PyObject *args)
     self->min_args = min_args;
     self->max_args = max_args;
     Py_RETURN_NONE;
+}
+
+static PyObject *
+endpoint_get_converters(gr_endpoint *self, void *closure)
+{
+    return Py_NewRef(self->converters == NULL ? Py_None : self->converters);
+}
+
+static int
+endpoint_set_converters(gr_endpoint *self, PyObject *value, void *closure)
+{
+    if (value == NULL || value == Py_None) {
+        Py_CLEAR(self->converters);
+        return 0;
+    }
+    if (!PyTuple_CheckExact(value) || PyTuple_GET_SIZE(value) == 0) {
+        PyErr_SetString(PyExc_TypeError, "converters must be None or a tuple that is not empty");
+        return -1;
+    }
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(value); i++) {
+        PyObject *converter = PyTuple_GET_ITEM(value, i);
+        if (converter != Py_None && !PyCallable_Check(converter)) {
+            PyErr_Format(PyExc_TypeError, "a converter must be None or callable, not %R",
+                         converter);
+            return -1;
+        }
+    }
+    Py_XSETREF(self->converters, Py_NewRef(value));
+    return 0;
 }
 
 PyDoc_STRVAR(handler_doc, "handler($self, args=(), /)\n--\n\n"
@@ -156,6 +187,13 @@ static PyMemberDef endpoint_members[] = {
 static PyGetSetDef endpoint_getset[] = {
     {"max_args", (getter)endpoint_get_max_args, NULL,
      "the most arguments that the action takes, None for any number", NULL},
+    {"converters", (getter)endpoint_get_converters, (setter)endpoint_set_converters,
+     "what makes the arguments out of a path's texts: a tuple of None (the text as it is), int, "
+     "or\n"
+     "a callable that raises ValueError for what does not suit; the last is for all that *args "
+     "gets.\n"
+     "None if no argument is converted",
+     NULL},
     {NULL},
 };
 

@@ -3,6 +3,7 @@
  *   tree.c      the segment tree: text in, node numbers out; knows nothing of Python
  *   endpoint.c  Endpoint: the action that a handler names, one object for all requests
  *   handler.c   Handler: an endpoint with the arguments of one request
+ *   convert.c   the texts of a path as the values that an action's annotations ask for
  *   table.c     Table: an immutable tree whose nodes answer with handlers
  *   router.c    RouterBase: a mount point and a table
  *   mounts.c    MountsBase: the tree of mounted routers
@@ -57,10 +58,12 @@ typedef struct {
     PyObject *module;
     PyObject *controller;
     PyObject *action;
-    PyObject *target;   /* the class, or None while it is only a name */
-    PyObject *function; /* what the class has under the action's name, or None */
-    PyObject *file;     /* str, or None */
-    PyObject *state;    /* a framework's own */
+    PyObject *target;     /* the class, or None while it is only a name */
+    PyObject *function;   /* what the class has under the action's name, or None */
+    PyObject *file;       /* str, or None */
+    PyObject *state;      /* a framework's own */
+    PyObject *converters; /* tuple, or NULL: all arguments are texts. The last is for all that
+                           * *args gets. */
     int line;
     int min_args;
     int max_args; /* -1: any number */
@@ -69,6 +72,15 @@ typedef struct {
 /* Takes new references to what it is given; `target` is a class or NULL. */
 PyObject *gr_endpoint_new(gr_state *state, PyObject *package, PyObject *module,
                           PyObject *controller, PyObject *action, PyObject *target);
+
+/* ---- converting ------------------------------------------------------------------------------
+ */
+
+/* A part of a path as str; ascii: the whole path is. */
+PyObject *gr_text(const char *at, Py_ssize_t n, bool ascii);
+
+/* 1 with a new reference in *out, 0 if the text does not suit, -1 with an exception. */
+int gr_convert(PyObject *converter, const char *at, Py_ssize_t n, bool ascii, PyObject **out);
 
 /* ---- Handler ---------------------------------------------------------------------------------
  */

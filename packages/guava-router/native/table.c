@@ -11,6 +11,7 @@
 typedef struct {
     PyObject *method;   /* str, or NULL: any method */
     PyObject *answer;   /* a Handler gets the path's arguments, anything else is given as it is */
+    PyObject *guard;    /* an Endpoint that the path's texts must suit, or NULL */
     uint32_t low, high; /* how many further segments the route takes as arguments */
 } route;
 
@@ -38,6 +39,7 @@ typedef struct {
     const char *rest; /* the segments behind the found node, NULL: none */
     uint32_t n_rest;
     uint32_t n_parameters;
+    PyObject *args; /* converted for the found route, owned; or NULL */
     span parameters[GR_TREE_DEPTH];
 } walk;
 
@@ -57,7 +59,75 @@ read_method(gr_ask *ask)
     return 0;
 }
 
-/* 1: the node has a route for this method and number of arguments. 0: no. -1: an exception. */
+/* The arguments that the path has for an endpoint, converted if it asks for that, behind its
+ * `own`. 1 with a new reference, 0 if a text does not suit, -1 with an exception. */
+static int
+make_args(const walk *w, const gr_endpoint *endpoint, PyObject *own, uint32_t n_rest,
+          PyObject **out)
+{
+    Py_ssize_t n_own = PyTuple_GET_SIZE(own), n_given = (Py_ssize_t)w->n_parameters + n_rest;
+    const char *rest = w->rest;
+    int done = -1;
+    PyObject *args = PyTuple_New(n_own + n_given);
+    if (args == NULL)
+        return -1;
+    /* A converter may be Python, which may do anything. */
+    PyObject *converters = Py_XNewRef(endpoint->converters);
+    Py_ssize_t last = converters == NULL ? 0 : PyTuple_GET_SIZE(converters) - 1;
+    for (Py_ssize_t i = 0; i < n_own; i++)
+        PyTuple_SET_ITEM(args, i, Py_NewRef(PyTuple_GET_ITEM(own, i)));
+    for (Py_ssize_t i = 0; i < n_given; i++) {
+        span text;
+        if (i < (Py_ssize_t)w->n_parameters) {
+            text = w->parameters[i];
+        } else {
+            const char *stop = memchr(rest, '/', (size_t)(w->end - rest));
+            text = (span){rest, (stop == NULL ? w->end : stop) - rest};
+            rest += text.n + 1;
+        }
+        PyObject *value = NULL;
+        if (converters == NULL) {
+            value = gr_text(text.at, text.n, w->ascii);
+        } else {
+            PyObject *converter = PyTuple_GET_ITEM(converters, i < last ? i : last);
+            done = gr_convert(converter, text.at, text.n, w->ascii, &value);
+        }
+        if (value == NULL)
+            goto error;
+        PyTuple_SET_ITEM(args, n_own + i, value);
+    }
+    Py_XDECREF(converters);
+    *out = args;
+    return 1;
+error:
+    Py_XDECREF(converters);
+    Py_DECREF(args);
+    return done;
+}
+
+/* Whether the path's texts suit a route that is right otherwise. They are converted here, and not
+ * when all is decided, so that what does not suit one route is looked for in the next. */
+static int
+accept(walk *w, const route *it, uint32_t n_rest)
+{
+    PyObject *handler = it->answer, *guard = it->guard;
+    if (guard == NULL && Py_TYPE(handler) == w->ask->state->handler_type)
+        guard = ((gr_handler *)handler)->endpoint;
+    if (guard != NULL && ((gr_endpoint *)guard)->converters != NULL &&
+        w->n_parameters + n_rest > 0) {
+        bool call = Py_TYPE(handler) == w->ask->state->handler_type;
+        PyObject *own = call ? ((gr_handler *)handler)->args : w->ask->state->empty_args;
+        int done = make_args(w, (gr_endpoint *)guard, own, n_rest, &w->args);
+        if (done <= 0)
+            return done;
+    }
+    w->found = it;
+    return 1;
+}
+
+/* 1: the node has a route for this method and these arguments. 0: no. -1: an exception. A route
+ * for just this method that the arguments do not suit is not replaced by one for any method: the
+ * path leads nowhere then, instead of to a "405, but GET is allowed". */
 static int
 choose(walk *w, const gr_node *node, uint32_t n_rest)
 {
@@ -72,13 +142,10 @@ choose(walk *w, const gr_node *node, uint32_t n_rest)
         }
         if (w->ask->method == NULL && read_method(w->ask) < 0)
             return -1;
-        if (it->method == w->ask->method || PyUnicode_Compare(it->method, w->ask->method) == 0) {
-            w->found = it;
-            return 1;
-        }
+        if (it->method == w->ask->method || PyUnicode_Compare(it->method, w->ask->method) == 0)
+            return accept(w, it, n_rest);
     }
-    w->found = any;
-    return any != NULL;
+    return any == NULL ? 0 : accept(w, any, n_rest);
 }
 
 static bool
@@ -141,51 +208,10 @@ try_node(walk *w, uint32_t number, const char *at)
         return 0;
     w->rest = at;
     w->n_rest = n;
-    return choose(w, node, n);
-}
-
-/* The path is valid UTF-8, and a cut at a slash keeps it so. */
-static PyObject *
-make_text(const walk *w, const char *at, Py_ssize_t n)
-{
-    if (!w->ascii || n < 2)
-        return PyUnicode_FromStringAndSize(at, n); /* one letter is not made but shared */
-    PyObject *text = PyUnicode_New(n, 127);
-    if (text != NULL)
-        memcpy(PyUnicode_1BYTE_DATA(text), at, (size_t)n);
-    return text;
-}
-
-static PyObject *
-make_args(const walk *w, PyObject *own)
-{
-    Py_ssize_t n_own = PyTuple_GET_SIZE(own), i = 0;
-    PyObject *args = PyTuple_New(n_own + w->n_parameters + w->n_rest);
-    if (args == NULL)
-        return NULL;
-    for (; i < n_own; i++)
-        PyTuple_SET_ITEM(args, i, Py_NewRef(PyTuple_GET_ITEM(own, i)));
-    for (uint32_t k = 0; k < w->n_parameters; k++) {
-        PyObject *text = make_text(w, w->parameters[k].at, w->parameters[k].n);
-        if (text == NULL)
-            goto error;
-        PyTuple_SET_ITEM(args, i++, text);
-    }
-    const char *at = w->rest;
-    for (uint32_t k = 0; k < w->n_rest; k++) {
-        const char *stop = memchr(at, '/', (size_t)(w->end - at));
-        if (stop == NULL)
-            stop = w->end;
-        PyObject *text = make_text(w, at, stop - at);
-        if (text == NULL)
-            goto error;
-        PyTuple_SET_ITEM(args, i++, text);
-        at = stop + 1;
-    }
-    return args;
-error:
-    Py_DECREF(args);
-    return NULL;
+    int done = choose(w, node, n);
+    if (done == 0)
+        w->n_rest = 0;
+    return done;
 }
 
 int
@@ -200,17 +226,21 @@ gr_table_match(PyObject *table, gr_ask *ask, const char *path, Py_ssize_t n, PyO
     w.rest = NULL;
     w.n_rest = 0;
     w.n_parameters = 0;
+    w.args = NULL;
     int done = try_node(&w, GR_TREE_ROOT, path + 1);
     if (done <= 0)
         return done;
     PyObject *answer = w.found->answer;
     if (w.n_parameters + w.n_rest == 0 || Py_TYPE(answer) != ask->state->handler_type) {
+        Py_XDECREF(w.args); /* a guard's */
         *result = Py_NewRef(answer);
         return 1;
     }
     gr_handler *model = (gr_handler *)answer;
-    PyObject *args = make_args(&w, model->args);
-    *result = args == NULL ? NULL : gr_handler_new(ask->state, model->endpoint, args);
+    if (w.args == NULL &&
+        make_args(&w, (gr_endpoint *)model->endpoint, model->args, w.n_rest, &w.args) < 0)
+        return -1;
+    *result = gr_handler_new(ask->state, model->endpoint, w.args);
     return *result == NULL ? -1 : 1;
 }
 
@@ -277,19 +307,23 @@ typedef struct {
     route route;
 } placed;
 
-/* One (segments, method, answer, low, high); the references stay borrowed. */
+/* One (segments, method, answer, low, high[, guard]); the references stay borrowed. */
 static int
-read_route(table_object *self, PyObject *item, placed *out)
+read_route(gr_state *state, table_object *self, PyObject *item, placed *out)
 {
-    PyObject *segments, *method;
+    PyObject *segments, *method, *guard = Py_None;
     Py_ssize_t low, high;
     if (!PyTuple_Check(item)) {
         PyErr_SetString(PyExc_TypeError, "a route must be a tuple");
         return -1;
     }
-    if (!PyArg_ParseTuple(item, "O!OOnn:route", &PyTuple_Type, &segments, &method,
-                          &out->route.answer, &low, &high))
+    if (!PyArg_ParseTuple(item, "O!OOnn|O:route", &PyTuple_Type, &segments, &method,
+                          &out->route.answer, &low, &high, &guard))
         return -1;
+    if (guard != Py_None && Py_TYPE(guard) != state->endpoint_type) {
+        PyErr_SetString(PyExc_TypeError, "a route's guard must be an Endpoint or None");
+        return -1;
+    }
     if (method != Py_None && !PyUnicode_Check(method)) {
         PyErr_SetString(PyExc_TypeError, "a route's method must be a str or None");
         return -1;
@@ -299,6 +333,7 @@ read_route(table_object *self, PyObject *item, placed *out)
         return -1;
     }
     out->route.method = method == Py_None ? NULL : method;
+    out->route.guard = guard == Py_None ? NULL : guard;
     out->route.low = (uint32_t)low;
     out->route.high = high < 0 ? UINT32_MAX : (uint32_t)high;
     out->node = add_path(&self->tree, segments);
@@ -323,13 +358,14 @@ place(table_object *self, const placed *all, Py_ssize_t n)
         route *to = &self->routes[node->first + node->count++];
         *to = all[i].route;
         Py_XINCREF(to->method);
+        Py_XINCREF(to->guard);
         Py_INCREF(to->answer);
     }
     self->n_routes = n;
 }
 
 static int
-build(table_object *self, PyObject *items)
+build(gr_state *state, table_object *self, PyObject *items)
 {
     Py_ssize_t n = PyTuple_GET_SIZE(items);
     placed *all = PyMem_Calloc(n > 0 ? (size_t)n : 1, sizeof *all);
@@ -340,7 +376,7 @@ build(table_object *self, PyObject *items)
         return -1;
     }
     for (Py_ssize_t i = 0; i < n; i++) {
-        if (read_route(self, PyTuple_GET_ITEM(items, i), &all[i]) < 0) {
+        if (read_route(state, self, PyTuple_GET_ITEM(items, i), &all[i]) < 0) {
             PyMem_Free(all);
             return -1;
         }
@@ -356,8 +392,9 @@ table_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     static char *names[] = {"routes", "fold", "loose_slash", NULL};
     PyObject *given, *items = NULL;
     int fold = 0, loose_slash = 0;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|$pp:Table", names, &given, &fold,
-                                     &loose_slash))
+    gr_state *state = gr_state_by(type);
+    if (state == NULL || !PyArg_ParseTupleAndKeywords(args, kwargs, "O|$pp:Table", names, &given,
+                                                      &fold, &loose_slash))
         return NULL;
     table_object *self = (table_object *)type->tp_alloc(type, 0);
     if (self == NULL)
@@ -368,7 +405,7 @@ table_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
         goto error;
     }
     items = PySequence_Tuple(given);
-    if (items == NULL || build(self, items) < 0)
+    if (items == NULL || build(state, self, items) < 0)
         goto error;
     Py_DECREF(items);
     return (PyObject *)self;
@@ -382,8 +419,10 @@ static int
 table_traverse(table_object *self, visitproc visit, void *arg)
 {
     Py_VISIT(Py_TYPE(self));
-    for (Py_ssize_t i = 0; i < self->n_routes; i++)
+    for (Py_ssize_t i = 0; i < self->n_routes; i++) {
         Py_VISIT(self->routes[i].answer);
+        Py_VISIT(self->routes[i].guard);
+    }
     return 0;
 }
 
@@ -398,6 +437,7 @@ table_clear(table_object *self)
     for (Py_ssize_t i = 0; i < n; i++) {
         Py_CLEAR(self->routes[i].method);
         Py_CLEAR(self->routes[i].answer);
+        Py_CLEAR(self->routes[i].guard);
     }
     return 0;
 }
@@ -448,11 +488,14 @@ static PyMethodDef table_methods[] = {
 PyDoc_STRVAR(
     table_doc,
     "Table(routes, *, fold=False, loose_slash=False)\n--\n\n"
-    "Routes as (segments, method, answer, low, high): the segments are a tuple of str, or\n"
+    "Routes as (segments, method, answer, low, high[, guard]): the segments are a tuple of str, "
+    "or\n"
     "None for a parameter; the method a str, or None for any; a path may go on with low\n"
     "to high further segments (high -1: any number). A text goes before a parameter, a\n"
     "longer way before a shorter one, a named method before any. If the answer is a\n"
-    "Handler, parameters and further segments become its arguments.\n"
+    "Handler, parameters and further segments become its arguments, by the converters of its\n"
+    "endpoint; what these refuse is not the route's. guard: an endpoint whose converters must\n"
+    "take the path's texts although the answer does not need them.\n"
     "fold: '-' in a path stands for '_' in a name. loose_slash: a slash at the end of a\n"
     "path does not count.");
 

@@ -161,7 +161,7 @@ def test_a_whole_application(program, request_to, tmp_path) -> None:
         "/post",
         "/post/view/{post_id}",
         "/api/users",
-        "/api/users/{user_id}",
+        "/api/users/{n}",
         "/static/{path...}",
     ]
 

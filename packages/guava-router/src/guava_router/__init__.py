@@ -12,6 +12,7 @@ from .listing import Listing
 from .mounts import Mounts
 from .mvc import MVCRouter
 from .resolve import resolve
+from .resources import collection, member
 from .rest import RESTRouter
 from .router import RequestLike, Route, RouteList, Router
 from .static import StaticRouter
@@ -45,9 +46,11 @@ __all__ = [
     "StaticHandler",
     "StaticRouter",
     "__version__",
+    "collection",
     "content_type",
     "http_date",
     "is_not_modified",
+    "member",
     "open_beneath",
     "resolve",
 ]

@@ -40,6 +40,7 @@ class Endpoint:
     @property
     def max_args(self) -> int | None: ...
     state: Any
+    converters: tuple[Callable[[str], Any] | None, ...] | None
     def handler(self, args: Iterable[Any] = (), /) -> Handler: ...
     def _bind(
         self,
@@ -89,7 +90,7 @@ class Table:
 
     def __new__(
         cls,
-        routes: Iterable[tuple[tuple[str | None, ...], str | None, object, int, int]],
+        routes: Iterable[tuple[Any, ...]],
         *,
         fold: bool = False,
         loose_slash: bool = False,

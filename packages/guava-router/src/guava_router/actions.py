@@ -16,19 +16,13 @@ _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_O
 class Arity(NamedTuple):
     low: int
     high: int  # -1: any number
-    names: tuple[str, ...]  # of the arguments that have one, in order
+    positional: tuple[inspect.Parameter, ...]  # without *args
+    rest: inspect.Parameter | None  # *args
 
-    def pattern(self, n: int | None = None) -> str:
-        """ "/{post_id}/{page?}/{rest...}"; with n only that many, none of them optional."""
-        if n is not None:
-            return "".join("/{" + self.name(i) + "}" for i in range(n))
-        parts = [
-            "/{" + name + ("}" if i < self.low else "?}") for i, name in enumerate(self.names)
-        ]
-        return "".join([*parts, "/{...}"] if self.high < 0 else parts)
-
-    def name(self, i: int) -> str:
-        return self.names[i] if i < len(self.names) else f"arg{i + 1}"
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the arguments that have one each."""
+        return tuple(p.name for p in self.positional)
 
 
 def place(function: Function) -> tuple[str | None, int]:
@@ -45,7 +39,7 @@ def arity(function: Function, what: str) -> Arity:
     try:
         parameters = list(inspect.signature(function).parameters.values())
     except (TypeError, ValueError):
-        return Arity(0, -1, ())
+        return Arity(0, -1, (), None)
     if not parameters or parameters[0].kind not in (
         *_POSITIONAL,
         inspect.Parameter.VAR_POSITIONAL,
@@ -57,9 +51,9 @@ def arity(function: Function, what: str) -> Arity:
     for p in parameters:
         if p.kind is inspect.Parameter.KEYWORD_ONLY and p.default is p.empty:
             raise RouteError(f"{what} needs the keyword argument {p.name}, which no URL can give")
-    open_end = any(p.kind is inspect.Parameter.VAR_POSITIONAL for p in parameters)
+    rest = next((p for p in parameters if p.kind is inspect.Parameter.VAR_POSITIONAL), None)
     low = sum(p.default is p.empty for p in named)
-    return Arity(low, -1 if open_end else len(named), tuple(p.name for p in named))
+    return Arity(low, len(named) if rest is None else -1, tuple(named), rest)
 
 
 def own_actions(cls: type, base: type) -> Iterator[tuple[str, Function]]:

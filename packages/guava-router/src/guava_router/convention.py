@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 
 from . import modules, patterns
 from ._core import Endpoint, Handler
-from .actions import Arity, Function, bind
+from .actions import Arity, Function, describe
 from .errors import RouteConflict, RouteError
+from .planned import Action, Planned, action_of
 from .router import Route, RouteList, Router
 
 logger = logging.getLogger("guava_router")
@@ -27,18 +28,6 @@ class Part(NamedTuple):
     @property
     def full_name(self) -> str:
         return self.name if self.package == "." else f"{self.package}.{self.name}"
-
-
-class Planned(NamedTuple):
-    """A route before it is put into the table."""
-
-    segments: patterns.Segments
-    method: str | None
-    answer: object
-    low: int
-    high: int
-    pattern: str | None  # for the listing; None: not listed
-    where: str
 
 
 def _controller_of(module: ModuleType, name: str, base: type) -> type | None:
@@ -120,9 +109,9 @@ class ConventionRouter(Router):
     def routes(self) -> RouteList:
         """What the router knows, to be read or printed: method, pattern, action, file and line."""
         listed = RouteList(
-            Route(p.method, patterns.join(self._mount, p.pattern), p.answer, p.where)
+            Route(p.method, patterns.join(self._mount, p.path), p.answer, p.where)
             for p in self._plan.values()
-            if p.pattern is not None
+            if p.name is not None
         )
         listed.extend(super().routes())
         return listed
@@ -139,10 +128,11 @@ class ConventionRouter(Router):
     def _by_name(self, method: str, segments: list[str]) -> Handler | None:
         raise NotImplementedError
 
-    def _endpoint(self, part: Part, action: str, function: Function) -> tuple[Endpoint, Arity]:
-        assert part.controller is not None
-        endpoint = Endpoint(part.package, part.name, part.controller.__name__, action)
-        return endpoint, bind(endpoint, part.controller, function)
+    def _action(self, part: Part, name: str, function: Function) -> Action:
+        cls = part.controller
+        assert cls is not None
+        endpoint = Endpoint(part.package, part.name, cls.__name__, name)
+        return action_of(endpoint, cls, function, describe(cls, name, function))
 
     # ---- the plan -------------------------------------------------------------------------------
 
@@ -172,7 +162,7 @@ class ConventionRouter(Router):
                 raise RouteConflict(f"{path!r} is taken by {_named(planned)}")
 
     def _table_routes(self) -> list[tuple[patterns.Segments, str | None, object, int, int]]:
-        planned = [tuple(p[:5]) for p in self._plan.values()]
+        planned = [tuple(p[:6]) for p in self._plan.values()]
         return [*planned, *super()._table_routes()]  # type: ignore[list-item]
 
     # ---- before there is any controller ---------------------------------------------------------
@@ -214,8 +204,9 @@ def _without(parts: tuple[Part, ...], package: str) -> tuple[Part, ...]:
     )
 
 
-def check_arity(found: Arity, n: int, what: str) -> None:
-    """Raises RouteError if an action does not take exactly as many arguments as its URL has."""
-    if n < found.low or (found.high >= 0 and n > found.high):
+def check_arity(found: Arity, n: int, what: str, more: bool = False) -> None:
+    """Raises RouteError if an action does not take as many arguments as its URL has, or as it has
+    at least."""
+    if (n < found.low and not more) or (found.high >= 0 and n > found.high):
         takes = str(found.low) if found.low == found.high else f"at least {found.low}"
         raise RouteError(f"{what} must take {n} arguments after self, but takes {takes}")

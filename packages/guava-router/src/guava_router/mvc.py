@@ -6,14 +6,11 @@ from collections.abc import Iterator
 
 from . import modules
 from ._core import Handler
-from .actions import describe, own_actions
-from .convention import ConventionRouter, Part, Planned
+from .actions import own_actions
+from .convention import ConventionRouter, Part
+from .planned import Planned, planned
 
 INDEX = "index"
-
-
-def _dashed(segments: tuple[str, ...]) -> str:
-    return "/" + "/".join(segment.replace("_", "-") for segment in segments)
 
 
 class MVCRouter(ConventionRouter):
@@ -53,24 +50,18 @@ class MVCRouter(ConventionRouter):
         if part.controller is None:
             return
         here = (*prefix, part.name)
-        for action, function in own_actions(part.controller, self.base):
-            endpoint, arity = self._endpoint(part, action, function)
-            handler = endpoint.handler()
-            where = (
-                f"{endpoint.file}:{endpoint.line}"
-                if endpoint.file
-                else describe(part.controller, action, function)
-            )
+        for name, function in own_actions(part.controller, self.base):
+            action = self._action(part, name, function)
+            low, high = action.arity.low, action.arity.high
+            called = ".".join((*here, name))
             # An index is also where its module (and the index of an index its folder) is.
             short = []
-            if action == INDEX and arity.low == 0:
-                short = [here, prefix] if part.name == INDEX else [here]
-            for i, segments in enumerate(reversed(short)):
-                pattern = _dashed(segments) if i == 0 else None
-                yield Planned(segments, None, handler, 0, 0, pattern, where)
-            full = _dashed((*here, action)) + arity.pattern()
-            listed = full if not short or arity.high != 0 else None
-            yield Planned((*here, action), None, handler, arity.low, arity.high, listed, where)
+            if name == INDEX and low == 0:
+                short = [prefix, here] if part.name == INDEX else [here]
+            for i, segments in enumerate(short):
+                yield planned(action, segments, None, 0, 0, called if i == 0 else None)
+            full = called if not short or high != 0 else None
+            yield planned(action, (*here, name), None, low, high, full)
 
     def _by_name(self, method: str, segments: list[str]) -> Handler | None:
         names = [segment.replace("-", "_") for segment in segments[:2]]

@@ -9,6 +9,12 @@ fill_state(gr_state *state)
         const char *text;
     } names[] = {
         {&state->name_compile, "_compile"},
+        {&state->name_GET, "GET"},
+        {&state->name_HEAD, "HEAD"},
+        {&state->name_OPTIONS, "OPTIONS"},
+        {&state->name_host, "host"},
+        {&state->name_match_other, "_match_other"},
+        {&state->empty_text, ""},
         {&state->name_method, "method"},
         {&state->name_path, "path"},
         {&state->name_route, "route"},
@@ -28,6 +34,7 @@ module_exec(PyObject *module)
 {
     if (fill_state(gr_state_of(module)) < 0 || gr_endpoint_register(module) < 0 ||
         gr_handler_register(module) < 0 || gr_table_register(module) < 0 ||
+        gr_match_register(module) < 0 || gr_paths_register(module) < 0 ||
         gr_router_register(module) < 0 || gr_mounts_register(module) < 0 ||
         gr_dispatch_register(module) < 0 || gr_invoker_register(module) < 0 ||
         gr_beneath_register(module) < 0)
@@ -42,6 +49,8 @@ module_traverse(PyObject *module, visitproc visit, void *arg)
     Py_VISIT(state->endpoint_type);
     Py_VISIT(state->handler_type);
     Py_VISIT(state->table_type);
+    Py_VISIT(state->match_type);
+    Py_VISIT(state->paths_type);
     Py_VISIT(state->router_type);
     Py_VISIT(state->mounts_type);
     Py_VISIT(state->router_route);
@@ -55,10 +64,18 @@ module_clear(PyObject *module)
     Py_CLEAR(state->endpoint_type);
     Py_CLEAR(state->handler_type);
     Py_CLEAR(state->table_type);
+    Py_CLEAR(state->match_type);
+    Py_CLEAR(state->paths_type);
     Py_CLEAR(state->router_type);
     Py_CLEAR(state->mounts_type);
     Py_CLEAR(state->router_route);
     Py_CLEAR(state->name_compile);
+    Py_CLEAR(state->name_GET);
+    Py_CLEAR(state->name_HEAD);
+    Py_CLEAR(state->name_OPTIONS);
+    Py_CLEAR(state->name_host);
+    Py_CLEAR(state->name_match_other);
+    Py_CLEAR(state->empty_text);
     Py_CLEAR(state->name_method);
     Py_CLEAR(state->name_path);
     Py_CLEAR(state->name_route);

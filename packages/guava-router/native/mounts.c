@@ -110,7 +110,7 @@ gr_mounts_ask(PyObject *mounts, PyObject *request, gr_state *state, PyObject **r
     int done = bytes == NULL ? 0 : ask_plan(&ask, plan, bytes, n, &asked, result);
     if (done == 1)
         *router = Py_NewRef(asked);
-    Py_XDECREF(ask.method);
+    gr_ask_done(&ask);
     Py_DECREF(plan);
     Py_DECREF(path);
     return done;

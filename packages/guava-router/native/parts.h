@@ -5,7 +5,11 @@
  *   handler.c   Handler: an endpoint with the arguments of one request
  *   convert.c   the texts of a path as the values that an action's annotations ask for
  *   table.c     Table: an immutable tree whose nodes answer with handlers
- *   router.c    RouterBase: a mount point and a table
+ *   radix.c     the compressed radix tree of patterns: bytes in, leaves out; knows nothing of
+ * Python text.c      the forms of the built-in converters; knows nothing of Python paths.c Paths:
+ * an immutable radix tree of what was registered, and what answers paths_build.c  makes one
+ *   match.c     Match: a target and the values of the path's parameters
+ *   router.c    RouterBase: a mount point, patterns and a table
  *   mounts.c    MountsBase: the tree of mounted routers
  *   dispatch.c  Dispatch: asks them, and calls what an endpoint has for them
  *   invoker.c   Invoker: a method on a fresh instance, without a Python frame in between
@@ -23,15 +27,23 @@ typedef struct {
     PyTypeObject *endpoint_type;
     PyTypeObject *handler_type;
     PyTypeObject *table_type;
+    PyTypeObject *match_type;
+    PyTypeObject *paths_type;
     PyTypeObject *router_type;
     PyTypeObject *mounts_type;
     PyObject *router_route; /* RouterBase.route: a class that has another one routes by itself */
     PyObject *name_compile;
+    PyObject *name_GET;
+    PyObject *name_HEAD;
+    PyObject *name_OPTIONS;
+    PyObject *name_host;
+    PyObject *name_match_other;
     PyObject *name_method;
     PyObject *name_path;
     PyObject *name_route;
     PyObject *root; /* "/" */
     PyObject *empty_args;
+    PyObject *empty_text;
 } gr_state;
 
 extern struct PyModuleDef gr_module;
@@ -100,9 +112,22 @@ PyObject *gr_handler_new(gr_state *state, PyObject *endpoint, PyObject *args);
 typedef struct {
     gr_state *state;
     PyObject *request;
-    PyObject *method; /* owned by whoever made the struct; NULL until it is read */
-    bool ascii;       /* the path is */
+    PyObject *method;    /* owned by whoever made the struct; NULL until it is read */
+    bool ascii;          /* the path is */
+    bool matches;        /* a Match is wanted, also for a Handler */
+    bool soft;           /* set if the result is a redirect, 405 or the answer to OPTIONS */
+    PyObject *host;      /* borrowed, or NULL: the request's, if a route asks for it */
+    PyObject *query;     /* borrowed, or NULL: kept by a redirect */
+    PyObject *read_host; /* as method */
 } gr_ask;
+
+/* The request's method, read once: borrowed, or NULL with an exception. */
+PyObject *gr_ask_method(gr_ask *ask);
+
+/* The request's host, or *text NULL if it has none; -1 with an exception. */
+int gr_ask_host(gr_ask *ask, const char **text, Py_ssize_t *n);
+
+void gr_ask_done(gr_ask *ask);
 
 /* The answer for a path that starts with a slash, as a new reference in *result.
  * 1: found. 0: no route. -1: an exception is set. */
@@ -113,12 +138,37 @@ int gr_table_match(PyObject *table, gr_ask *ask, const char *path, Py_ssize_t n,
  * path led there; NULL if there is none. */
 PyObject *gr_table_deepest(PyObject *table, const char *path, Py_ssize_t n, Py_ssize_t *used);
 
+/* ---- Match and Paths -------------------------------------------------------------------------
+ */
+
+/* What a match knows of its route, a tuple. */
+enum {
+    GR_FACT_TARGET,
+    GR_FACT_NAME,
+    GR_FACT_PATTERN,
+    GR_FACT_ROUTE,
+    GR_FACT_NAMES, /* of the parameters, a tuple */
+};
+#define GR_FACTS 5
+
+/* A match with room for n values, which the caller fills and then tracks. */
+PyObject *gr_match_new(gr_state *state, PyObject *facts, Py_ssize_t n);
+PyObject **gr_match_values(PyObject *match);
+
+/* As gr_table_match, for registered patterns. */
+int gr_paths_match(PyObject *paths, gr_ask *ask, const char *path, Py_ssize_t n,
+                   PyObject **result);
+
+/* Borrowed. */
+PyObject *gr_paths_not_found(PyObject *paths);
+
 /* ---- RouterBase ------------------------------------------------------------------------------
  */
 
 typedef struct {
     PyObject_HEAD PyObject *mount; /* str, "/" or without a slash at its end */
-    PyObject *table;               /* Table, or NULL until _compile() is called */
+    PyObject *paths;               /* Paths, or NULL until _compile() is called */
+    PyObject *table;               /* Table of a convention, or NULL */
     PyObject *fallback; /* called with (method, relative path) when the table has no answer */
 } gr_router;
 
@@ -149,6 +199,8 @@ int gr_mounts_ask(PyObject *mounts, PyObject *request, gr_state *state, PyObject
 int gr_endpoint_register(PyObject *module);
 int gr_handler_register(PyObject *module);
 int gr_table_register(PyObject *module);
+int gr_match_register(PyObject *module);
+int gr_paths_register(PyObject *module);
 int gr_router_register(PyObject *module);
 int gr_mounts_register(PyObject *module);
 int gr_dispatch_register(PyObject *module);

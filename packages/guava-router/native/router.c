@@ -1,4 +1,4 @@
-/* router.c: RouterBase, a mount point and a table.
+/* router.c: RouterBase, a mount point, the patterns registered there, and a convention's table.
  *
  * Router and its kin derive from it in Python. It is native so that a mounted router is matched
  * without entering the interpreter, and it needs no __init__: a subclass that forgets to call its
@@ -26,31 +26,25 @@ gr_router_relative(gr_router *self, const char *path, Py_ssize_t n, const char *
     return 1;
 }
 
-/* A new reference to the table, compiled if there is none. */
-static PyObject *
-table_of(gr_router *self, gr_state *state)
+static int
+compile(gr_router *self, gr_state *state)
 {
-    if (self->table == NULL) {
-        PyObject *none = PyObject_CallMethodNoArgs((PyObject *)self, state->name_compile);
-        if (none == NULL)
-            return NULL;
-        Py_DECREF(none);
-        if (self->table == NULL) {
-            PyErr_SetString(PyExc_RuntimeError, "_compile() has set no _table");
-            return NULL;
-        }
+    PyObject *none = PyObject_CallMethodNoArgs((PyObject *)self, state->name_compile);
+    if (none == NULL)
+        return -1;
+    Py_DECREF(none);
+    if (self->paths == NULL && self->table == NULL) {
+        PyErr_SetString(PyExc_RuntimeError, "_compile() has set neither _paths nor _table");
+        return -1;
     }
-    return Py_NewRef(self->table);
+    return 0;
 }
 
 static int
 ask_fallback(gr_router *self, gr_ask *ask, const char *rest, Py_ssize_t n, PyObject **result)
 {
-    if (ask->method == NULL) {
-        ask->method = PyObject_GetAttr(ask->request, ask->state->name_method);
-        if (ask->method == NULL)
-            return -1;
-    }
+    if (gr_ask_method(ask) == NULL)
+        return -1;
     PyObject *fallback = Py_NewRef(self->fallback), *answer = NULL;
     PyObject *path = PyUnicode_FromStringAndSize(rest, n);
     if (path != NULL)
@@ -70,15 +64,78 @@ ask_fallback(gr_router *self, gr_ask *ask, const char *rest, Py_ssize_t n, PyObj
 int
 gr_router_match(gr_router *self, gr_ask *ask, const char *rest, Py_ssize_t n, PyObject **result)
 {
-    /* Reading the method may run Python, which may register a route: the table stays ours. */
-    PyObject *table = table_of(self, ask->state);
-    if (table == NULL)
+    if (self->paths == NULL && self->table == NULL && compile(self, ask->state) < 0)
         return -1;
-    int done = gr_table_match(table, ask, rest, n, result);
-    Py_DECREF(table);
+    /* Reading the method may run Python, which may register a route: the tables stay ours. */
+    PyObject *paths = Py_XNewRef(self->paths), *table = Py_XNewRef(self->table), *soft = NULL;
+    int done = paths == NULL ? 0 : gr_paths_match(paths, ask, rest, n, result);
+    if (done == 1 && ask->soft && (table != NULL || self->fallback != NULL)) {
+        soft = *result; /* gives way to what the convention has */
+        *result = NULL;
+        done = 0;
+    }
+    bool kept = ask->soft;
+    ask->soft = false;
+    if (done == 0 && table != NULL)
+        done = gr_table_match(table, ask, rest, n, result);
     if (done == 0 && self->fallback != NULL)
-        return ask_fallback(self, ask, rest, n, result);
+        done = ask_fallback(self, ask, rest, n, result);
+    if (done == 0 && soft != NULL) {
+        *result = Py_NewRef(soft);
+        done = 1;
+    }
+    if (done == 1 && kept && (soft == NULL || *result == soft))
+        ask->soft = true;
+    Py_XDECREF(soft);
+    Py_XDECREF(paths);
+    Py_XDECREF(table);
     return done;
+}
+
+PyObject *
+gr_ask_method(gr_ask *ask)
+{
+    if (ask->method != NULL)
+        return ask->method;
+    PyObject *method = PyObject_GetAttr(ask->request, ask->state->name_method);
+    if (method != NULL && !PyUnicode_Check(method)) {
+        PyErr_Format(PyExc_TypeError, "request.method must be a str, not %.100s",
+                     Py_TYPE(method)->tp_name);
+        Py_CLEAR(method);
+    }
+    ask->method = method;
+    return method;
+}
+
+int
+gr_ask_host(gr_ask *ask, const char **text, Py_ssize_t *n)
+{
+    *text = NULL;
+    if (ask->host == NULL && ask->request != NULL) {
+        ask->read_host = PyObject_GetAttr(ask->request, ask->state->name_host);
+        if (ask->read_host == NULL)
+            return -1;
+        ask->host = ask->read_host;
+    }
+    if (ask->host == NULL || ask->host == Py_None)
+        return 0;
+    if (!PyUnicode_Check(ask->host)) {
+        PyErr_Format(PyExc_TypeError, "a host must be a str or None, not %.100s",
+                     Py_TYPE(ask->host)->tp_name);
+        return -1;
+    }
+    *text = PyUnicode_AsUTF8AndSize(ask->host, n);
+    if (*text == NULL && !PyErr_ExceptionMatches(PyExc_UnicodeEncodeError))
+        return -1;
+    PyErr_Clear();
+    return 0;
+}
+
+void
+gr_ask_done(gr_ask *ask)
+{
+    Py_CLEAR(ask->method);
+    Py_CLEAR(ask->read_host);
 }
 
 PyObject *
@@ -122,6 +179,7 @@ static int
 router_traverse(gr_router *self, visitproc visit, void *arg)
 {
     Py_VISIT(Py_TYPE(self));
+    Py_VISIT(self->paths);
     Py_VISIT(self->table);
     Py_VISIT(self->fallback);
     return 0;
@@ -130,6 +188,7 @@ router_traverse(gr_router *self, visitproc visit, void *arg)
 static int
 router_clear(gr_router *self)
 {
+    Py_CLEAR(self->paths);
     Py_CLEAR(self->table);
     Py_CLEAR(self->fallback);
     return 0;
@@ -164,11 +223,117 @@ router_route(PyObject *self, PyObject *request)
     int done = 0;
     if (bytes != NULL && gr_router_relative((gr_router *)self, bytes, n, &rest, &rest_n))
         done = gr_router_match((gr_router *)self, &ask, rest, rest_n, &result);
-    Py_XDECREF(ask.method);
+    gr_ask_done(&ask);
     Py_DECREF(path);
     if (done < 0)
         return NULL;
     return done == 0 ? Py_NewRef(Py_None) : result;
+}
+
+/* Neither a registered pattern nor a plain table: the convention's, or an answer for nothing. */
+static PyObject *
+match_other(gr_router *self, gr_state *state, PyObject **arguments, PyObject *answer)
+{
+    if (self->table == NULL && self->fallback == NULL && answer != NULL)
+        return answer;
+    PyObject *found = PyObject_CallMethodObjArgs(
+        (PyObject *)self, state->name_match_other, arguments[0], arguments[1],
+        arguments[2] == NULL ? Py_None : arguments[2], answer == NULL ? Py_None : answer, NULL);
+    Py_XDECREF(answer);
+    return found;
+}
+
+static PyObject *
+match_path(gr_router *self, gr_state *state, PyObject **arguments)
+{
+    const char *rest;
+    Py_ssize_t n, rest_n;
+    PyObject *path = arguments[1], *result = NULL;
+    const char *bytes = PyUnicode_AsUTF8AndSize(path, &n);
+    if (bytes == NULL) {
+        if (!PyErr_ExceptionMatches(PyExc_UnicodeEncodeError))
+            return NULL;
+        PyErr_Clear();
+        n = 0;
+    }
+    if (self->paths == NULL && self->table == NULL && compile(self, state) < 0)
+        return NULL;
+    PyObject *paths = Py_XNewRef(self->paths);
+    gr_ask ask = {.state = state,
+                  .method = arguments[0],
+                  .ascii = PyUnicode_IS_ASCII(path),
+                  .matches = true,
+                  .host = arguments[2],
+                  .query = arguments[3]};
+    int done = 0;
+    if (paths != NULL && n > 0 && bytes[0] == '/' &&
+        gr_router_relative(self, bytes, n, &rest, &rest_n))
+        done = gr_paths_match(paths, &ask, rest, rest_n, &result);
+    if (done >= 0 && (done == 0 || ask.soft)) {
+        if (done == 0)
+            result = paths == NULL ? NULL : Py_NewRef(gr_paths_not_found(paths));
+        result = match_other(self, state, arguments, result);
+    }
+    Py_XDECREF(paths);
+    return result;
+}
+
+static int
+check_match_arguments(PyObject **arguments)
+{
+    if (arguments[0] == NULL || arguments[1] == NULL) {
+        PyErr_SetString(PyExc_TypeError, "match() needs a method and a path");
+        return -1;
+    }
+    if (arguments[2] == Py_None)
+        arguments[2] = NULL;
+    static const char *const names[] = {"method", "path", "host", "query"};
+    for (int i = 0; i < 4; i++) {
+        if (arguments[i] != NULL && !PyUnicode_Check(arguments[i])) {
+            PyErr_Format(PyExc_TypeError, "match(): %s must be a str, not %.100s", names[i],
+                         Py_TYPE(arguments[i])->tp_name);
+            return -1;
+        }
+    }
+    return 0;
+}
+
+PyDoc_STRVAR(match_doc,
+             "match($self, method, path, host=None, query='')\n--\n\n"
+             "A Match, or the Answer for a path that leads nowhere: NotFound,\n"
+             "MethodNotAllowed, AllowedMethods for OPTIONS, or RedirectHandler.\n"
+             "path: with the mount point, decoded. host: the Host field, or None: routes with\n"
+             "a host are then not looked at. query: what a redirect keeps, without '?'.");
+
+static PyObject *
+router_match(PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject *kwnames)
+{
+    static const char *const names[] = {"method", "path", "host", "query"};
+    PyObject *arguments[4] = {NULL, NULL, NULL, NULL};
+    gr_state *state = gr_state_by(Py_TYPE(self));
+    if (state == NULL)
+        return NULL;
+    if (n > 4) {
+        PyErr_Format(PyExc_TypeError, "match() takes 2 to 4 arguments, not %zd", n);
+        return NULL;
+    }
+    for (Py_ssize_t i = 0; i < n; i++)
+        arguments[i] = args[i];
+    for (Py_ssize_t i = 0; kwnames != NULL && i < PyTuple_GET_SIZE(kwnames); i++) {
+        PyObject *name = PyTuple_GET_ITEM(kwnames, i);
+        int k = 0;
+        while (k < 4 && PyUnicode_CompareWithASCIIString(name, names[k]) != 0)
+            k++;
+        if (k == 4 || arguments[k] != NULL) {
+            PyErr_Format(PyExc_TypeError,
+                         k == 4 ? "match() has no argument %R" : "match() got %R twice", name);
+            return NULL;
+        }
+        arguments[k] = args[n + i];
+    }
+    if (check_match_arguments(arguments) < 0)
+        return NULL;
+    return match_path((gr_router *)self, state, arguments);
 }
 
 PyDoc_STRVAR(relative_doc,
@@ -239,6 +404,28 @@ router_set_table(gr_router *self, PyObject *value, void *closure)
 }
 
 static PyObject *
+router_get_paths(gr_router *self, void *closure)
+{
+    return Py_NewRef(self->paths == NULL ? Py_None : self->paths);
+}
+
+static int
+router_set_paths(gr_router *self, PyObject *value, void *closure)
+{
+    gr_state *state = gr_state_by(Py_TYPE(self));
+    if (state == NULL)
+        return -1;
+    if (value == Py_None)
+        value = NULL;
+    if (value != NULL && Py_TYPE(value) != state->paths_type) {
+        PyErr_SetString(PyExc_TypeError, "_paths must be a Paths or None");
+        return -1;
+    }
+    Py_XSETREF(self->paths, Py_XNewRef(value));
+    return 0;
+}
+
+static PyObject *
 router_get_fallback(gr_router *self, void *closure)
 {
     return Py_NewRef(self->fallback == NULL ? Py_None : self->fallback);
@@ -255,19 +442,21 @@ router_set_fallback(gr_router *self, PyObject *value, void *closure)
 
 static PyMethodDef router_methods[] = {
     {"route", router_route, METH_O, route_doc},
+    {"match", (PyCFunction)(void (*)(void))router_match, METH_FASTCALL | METH_KEYWORDS, match_doc},
     {"relative", (PyCFunction)router_relative, METH_O, relative_doc},
     {NULL},
 };
 
 static PyGetSetDef router_getset[] = {
     {"_mount", (getter)router_get_mount, (setter)router_set_mount, NULL, NULL},
+    {"_paths", (getter)router_get_paths, (setter)router_set_paths, NULL, NULL},
     {"_table", (getter)router_get_table, (setter)router_set_table, NULL, NULL},
     {"_fallback", (getter)router_get_fallback, (setter)router_set_fallback, NULL, NULL},
     {NULL},
 };
 
-PyDoc_STRVAR(router_doc,
-             "RouterBase(*args, **kwargs)\n--\n\nA mount point and a table; see Router.");
+PyDoc_STRVAR(router_doc, "RouterBase(*args, **kwargs)\n--\n\nA mount point, the patterns "
+                         "registered there, and a convention's table; see Router.");
 
 static PyType_Slot router_slots[] = {
     {Py_tp_doc, (void *)router_doc}, {Py_tp_new, router_new},

@@ -43,22 +43,6 @@ typedef struct {
     span parameters[GR_TREE_DEPTH];
 } walk;
 
-static int
-read_method(gr_ask *ask)
-{
-    PyObject *method = PyObject_GetAttr(ask->request, ask->state->name_method);
-    if (method == NULL)
-        return -1;
-    if (!PyUnicode_Check(method)) {
-        PyErr_Format(PyExc_TypeError, "request.method must be a str, not %.100s",
-                     Py_TYPE(method)->tp_name);
-        Py_DECREF(method);
-        return -1;
-    }
-    ask->method = method;
-    return 0;
-}
-
 /* The arguments that the path has for an endpoint, converted if it asks for that, behind its
  * `own`. 1 with a new reference, 0 if a text does not suit, -1 with an exception. */
 static int
@@ -140,7 +124,7 @@ choose(walk *w, const gr_node *node, uint32_t n_rest)
             any = it;
             continue;
         }
-        if (w->ask->method == NULL && read_method(w->ask) < 0)
+        if (gr_ask_method(w->ask) == NULL)
             return -1;
         if (it->method == w->ask->method || PyUnicode_Compare(it->method, w->ask->method) == 0)
             return accept(w, it, n_rest);

@@ -51,7 +51,7 @@ def test_a_subclass_that_does_not_call_its_base(request_to) -> None:
 
 
 def test_a_pattern_is_exact(request_to) -> None:
-    router = Router({"/a": len, "/b/": repr, "/": str, "/a/b c/ä": id})
+    router = Router({"/a": len, "/b/": repr, "/": str, "/a/b c/ä": id}, slash="strict")
     found = {
         path: router.route(request_to(path))
         for path in ("/a", "/a/", "/b", "/b/", "/", "//", "/A", "/a/b c/ä")
@@ -82,7 +82,7 @@ def test_a_mount_point_ends_at_a_slash(request_to, mount_point: str) -> None:
     assert router.route(request_to("/shop")) is len
     assert router.route(request_to("/shop/")) is len
     assert router.route(request_to("/shop/cart")) is repr
-    for path in ("/shopping", "/shopcart", "/cart", "/", "/sho", "/shop/cart/", "/SHOP"):
+    for path in ("/shopping", "/shopcart", "/cart", "/", "/sho", "/shop//", "/SHOP"):
         assert router.route(request_to(path)) is None, path
 
 
@@ -126,7 +126,7 @@ def test_a_handler_keeps_its_own_arguments(request_to) -> None:
         ("/.", "dot segments"),
         ("/a\n", "control characters"),
         ("/\ud800", "no UTF-8 form"),
-        ("/users/{id}", "braces are kept"),
+        ("/users/{id", "a brace without its other one"),
     ],
 )
 def test_bad_patterns(pattern: str, message: str) -> None:
@@ -153,10 +153,9 @@ def test_paths_are_str(path: object) -> None:
         Router().register(path, ABOUT)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("handler", [None, "misc.about", 3, ("misc", "about"), b""])
-def test_what_is_no_handler(handler: object) -> None:
-    with pytest.raises(TypeError, match=r"the handler of '/x' must be a Handler"):
-        Router({"/x": handler})
+def test_none_is_no_target() -> None:
+    with pytest.raises(TypeError, match=r"the target of '/x' must not be None"):
+        Router({"/x": None})
 
 
 def test_a_pattern_taken_twice_names_both_places() -> None:

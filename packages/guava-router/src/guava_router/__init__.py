@@ -1,12 +1,19 @@
 """URL routers for any Python web framework: tables, static files, MVC, REST."""
 
-from ._core import Dispatch, Endpoint, Handler, Invoker, open_beneath
+from ._core import Dispatch, Endpoint, Handler, Invoker, Match, open_beneath
 from .answers import AllowedMethods, Answer, MethodNotAllowed, NotFound, RedirectHandler
 from .conditional import is_not_modified
 from .content_types import content_type
 from .convention import ConventionRouter
+from .converters import Converter
 from .dates import http_date
-from .errors import ControllerImportError, HandlerNotFound, RouteConflict, RouteError
+from .errors import (
+    ControllerImportError,
+    HandlerNotFound,
+    RouteConflict,
+    RouteError,
+    UnknownRoute,
+)
 from .files import StaticFile, StaticHandler
 from .listing import Listing
 from .mounts import Mounts
@@ -24,6 +31,7 @@ __all__ = [
     "Answer",
     "ControllerImportError",
     "ConventionRouter",
+    "Converter",
     "Dispatch",
     "Endpoint",
     "Handler",
@@ -31,6 +39,7 @@ __all__ = [
     "Invoker",
     "Listing",
     "MVCRouter",
+    "Match",
     "MethodNotAllowed",
     "Mounts",
     "NotFound",
@@ -45,6 +54,7 @@ __all__ = [
     "StaticFile",
     "StaticHandler",
     "StaticRouter",
+    "UnknownRoute",
     "__version__",
     "collection",
     "content_type",

@@ -5,6 +5,8 @@ from typing import Any, Protocol, final, type_check_only
 
 from typing_extensions import disjoint_base
 
+from .answers import Answer
+
 @type_check_only
 class _Request(Protocol):
     @property
@@ -97,15 +99,55 @@ class Table:
     ) -> Table: ...
     def match(self, method: str, path: str, /) -> Any: ...
 
+@final
+class Match:
+    """What a router found: the target of a route, and the values of its parameters."""
+
+    def __new__(
+        cls,
+        target: object,
+        params: dict[str, Any] = ...,
+        name: str | None = None,
+        pattern: str = "",
+        route: Any = None,
+    ) -> Match: ...
+    @property
+    def target(self) -> Any: ...
+    @property
+    def name(self) -> str | None: ...
+    @property
+    def pattern(self) -> str: ...
+    @property
+    def route(self) -> Any: ...
+    @property
+    def params(self) -> dict[str, Any]: ...
+    @property
+    def args(self) -> tuple[Any, ...]: ...
+
+@final
+class Paths:
+    """Patterns, as an immutable radix tree."""
+
+    def __new__(
+        cls,
+        groups: list[Any],
+        converters: tuple[Callable[[str], Any], ...],
+        answers: tuple[Any, Any, Any, Any],
+        slash: str,
+    ) -> Paths: ...
+    def __sizeof__(self) -> int: ...
+
 @disjoint_base
 class RouterBase:
-    """A mount point and a table; see Router."""
+    """A mount point, the patterns registered there, and a convention's table; see Router."""
 
     _mount: str
+    _paths: Paths | None
     _table: Table | None
     _fallback: Callable[[str, str], Any] | None
     def __new__(cls, *args: Any, **kwargs: Any) -> RouterBase: ...
     def route(self, req: _Request, /) -> Any: ...
+    def match(self, method: str, path: str, host: str | None = None, query: str = "") -> Any: ...
     def relative(self, path: str, /) -> str | None: ...
 
 @disjoint_base

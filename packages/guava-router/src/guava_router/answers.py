@@ -115,7 +115,7 @@ class AllowedMethods(Answer):
 
 
 class NotFound(Answer):
-    """404, for a router that wants to end the search; None lets the server go on and answer."""
+    """404. From route(), it ends the search; None lets the server go on and answer."""
 
     __slots__ = ()
 
@@ -124,3 +124,22 @@ class NotFound(Answer):
 
     def __repr__(self) -> str:
         return "NotFound()"
+
+
+_ORDER = {"GET": 0, "HEAD": 1, "POST": 2, "PUT": 3, "PATCH": 4, "DELETE": 5, "OPTIONS": 9}
+
+
+def allowed_methods(methods: Iterable[str]) -> tuple[str, ...]:
+    """What Allow says of routes for these methods: HEAD with GET, and OPTIONS at the end."""
+    all_of_them = {*methods, "OPTIONS"}
+    if "GET" in all_of_them:
+        all_of_them.add("HEAD")
+    return tuple(sorted(all_of_them, key=lambda method: (_ORDER.get(method, 6), method)))
+
+
+def not_allowed(methods: Iterable[str]) -> MethodNotAllowed:
+    return MethodNotAllowed(allowed_methods(methods))
+
+
+def options(methods: Iterable[str]) -> AllowedMethods:
+    return AllowedMethods(allowed_methods(methods))

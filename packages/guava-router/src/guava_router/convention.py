@@ -8,7 +8,7 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 from . import modules, patterns
-from ._core import Endpoint, Handler
+from ._core import Endpoint, Handler, Table
 from .actions import Arity, Function, describe
 from .errors import RouteConflict, RouteError
 from .planned import Action, Planned, action_of
@@ -73,7 +73,7 @@ class ConventionRouter(Router):
     for an underscore in a name, and one slash at the end of a path does not count.
     """
 
-    _loose_slash = True
+    _slash = "loose"
 
     def __init__(
         self,
@@ -82,7 +82,7 @@ class ConventionRouter(Router):
         session_store: Any = None,
         base: type = object,
     ) -> None:
-        super().__init__(None, mount_point, session_store)
+        super().__init__(None, mount_point, session_store, slash="loose")
         if not isinstance(package, str):
             raise TypeError(f"package must be a str, not {package!r}")
         if not isinstance(base, type):
@@ -150,20 +150,21 @@ class ConventionRouter(Router):
             plan[key] = planned
         self._parts = parts
         self._plan = plan
-        self._table = None
-        for path in self._patterns or {}:
-            self._check_free(path)
+        self._table = self._paths = None
+        for registered in self._registered().routes:
+            self._check_free(registered.pattern.text, registered.route.where)
 
-    def _check_free(self, path: str) -> None:
-        super()._check_free(path)
+    def _check_free(self, path: str, where: str) -> None:
         segments = patterns.pattern_segments(path.replace("-", "_"), True)
         for (taken, _), planned in self._plan.items() if hasattr(self, "_plan") else ():
             if taken == segments:
-                raise RouteConflict(f"{path!r} is taken by {_named(planned)}")
+                raise RouteConflict(
+                    f"{path!r} is taken by {_named(planned)}; it is registered at {where}"
+                )
 
-    def _table_routes(self) -> list[tuple[patterns.Segments, str | None, object, int, int]]:
-        planned = [tuple(p[:6]) for p in self._plan.values()]
-        return [*planned, *super()._table_routes()]  # type: ignore[list-item]
+    def _compile(self) -> None:
+        super()._compile()
+        self._table = Table([p[:6] for p in self._plan.values()], fold=True, loose_slash=True)
 
     # ---- before there is any controller ---------------------------------------------------------
 

@@ -15,3 +15,7 @@ class ControllerImportError(RouteError):
 
 class HandlerNotFound(LookupError):
     """A handler that names nothing: no such module, class or action. A server answers 404."""
+
+
+class UnknownRoute(LookupError):
+    """url_for(): no route has this name; the message has the nearest one."""

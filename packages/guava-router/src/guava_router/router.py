@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Literal, NamedTuple, Protocol
+from urllib.parse import quote
 
-from . import patterns
-from ._core import Handler, RouterBase, Table
-from .answers import Answer
-from .errors import RouteConflict
-from .files import StaticHandler
+from . import patterns, urls
+from ._core import Handler, Match, Paths, RouterBase
+from .answers import Answer, NotFound, RedirectHandler, not_allowed, options
+from .converters import Converter
+from .converters import check as check_converters
+from .errors import RouteError
+from .registry import Registered, Registry
 from .resolve import resolve
 
 
@@ -24,12 +27,15 @@ class RequestLike(Protocol):
 
 
 class Route(NamedTuple):
-    """One line of a listing."""
+    """One route, and one line of a listing."""
 
-    method: str | None  # None: any
-    pattern: str  # with the mount point; {name} is an argument, {name?} may be left out
+    method: str | None  # None: any, or the ones of `methods`
+    pattern: str  # with the mount point; {name} is a parameter, {name?} may be left out
     handler: object
     where: str  # file:line, or ""
+    name: str | None = None
+    host: str | None = None  # a pattern; None: any
+    methods: tuple[str, ...] | None = None  # as registered; None: any, or the one of `method`
 
     @property
     def target(self) -> str:
@@ -42,23 +48,23 @@ class Route(NamedTuple):
             return repr(handler)
         return getattr(handler, "__qualname__", None) or repr(handler)
 
+    @property
+    def _columns(self) -> tuple[str, str, str, str]:
+        methods = ",".join(self.methods) if self.methods else self.method or "*"
+        return methods, (self.host or "") + self.pattern, self.target, self.where
+
     def __str__(self) -> str:
-        return f"{self.method or '*'} {self.pattern} {self.target} {self.where}".rstrip()
+        return " ".join(self._columns).rstrip()
 
 
 class RouteList(list[Route]):
     """Routes; as text, a table with a line each."""
 
     def __str__(self) -> str:
-        rows = [(r.method or "*", r.pattern, r.target, r.where) for r in self]
+        rows = [route._columns for route in self]
         widths = [max((len(row[i]) for row in rows), default=0) for i in range(3)]
         lines = ["  ".join([*map(str.ljust, row[:3], widths), row[3]]).rstrip() for row in rows]
         return "\n".join(lines)
-
-
-class Registered(NamedTuple):
-    handler: object
-    where: str
 
 
 def _caller() -> str:
@@ -69,50 +75,83 @@ def _caller() -> str:
     return f"{frame.f_code.co_filename}:{frame.f_lineno}"
 
 
-def _check_handler(path: str, handler: object) -> None:
-    if isinstance(handler, (Handler, StaticHandler, Answer)) or callable(handler):
-        return
-    raise TypeError(
-        f"the handler of {path!r} must be a Handler, a StaticHandler, an answer such as "
-        f"RedirectHandler, or callable, not {handler!r}"
-    )
+class _Asked:
+    """A request for routers that have a route() of their own."""
+
+    __slots__ = ("host", "method", "path")
+
+    def __init__(self, method: str, path: str, host: str | None) -> None:
+        self.method = method
+        self.path = path
+        self.host = host
 
 
 class Router(RouterBase):
-    """Plain paths to handlers.
+    """Patterns of paths, and what answers them.
 
-    routes: {pattern: handler}. A pattern is a path under the mount point, in decoded form, and
-    matches exactly that path: "/about" and "/about/" are two. A handler is a Handler, a
-    StaticHandler, an answer (RedirectHandler...) or anything callable; route() returns it as it
-    is. mount_point: the path that this router lies at: "/shop" has "/shop" and "/shop/cart", not
-    "/shopping".
-    session_store: kept for the framework around.
+    routes: {pattern: target}, registered in their order. mount_point: the path that this router
+    lies at: "/shop" has "/shop" and "/shop/cart", not "/shopping". session_store: kept for the
+    framework around.
+
+    slash: what becomes of a path that would match with a slash more or less at its end:
+    "redirect" (RedirectHandler to where it does), "strict" (it is another path) or "loose" (it
+    matches). redirect_status: 301, 302, 307 or 308. converters: {name: Converter}, own ones for
+    the patterns of this router. host: a pattern of a host, for all routes that have none of their
+    own.
+
+    A pattern is a path under the mount point in decoded form, with parameters: {name} takes a
+    segment or a part of one, {name:int} only what the converter int takes. Where several patterns
+    fit a path, text goes before parameters, from left to right, whatever the order in which they
+    were registered.
 
     A subclass may have its own route(req); it sees the whole path, and relative(req.path) is the
     part behind the mount point. A subclass need not call this __init__.
 
-    Raises RouteError for a bad mount point or pattern, TypeError for a bad handler.
+    Raises RouteError for a bad mount point, pattern, policy or converter, RouteConflict for two
+    routes for one path, TypeError for a value of the wrong type.
     """
 
     session_store: Any = None
-    _patterns: dict[str, Registered] | None = None
-    _loose_slash = False
+    _slash = "redirect"
+    _redirect_status = 308
+    _host: str | None = None
+    _registry: Registry | None = None
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if isinstance(cls.__dict__.get("mount_point"), str):
             raise TypeError(f"{cls.__name__}: mount_point belongs to a router, not to its class")
+        if "route" in cls.__dict__ and "match" not in cls.__dict__:
+            type.__setattr__(cls, "match", Router._match_by_route)
 
     def __init__(
         self,
         routes: Mapping[str, object] | None = None,
         mount_point: str = "/",
         session_store: Any = None,
+        *,
+        slash: Literal["redirect", "strict", "loose"] = "redirect",
+        redirect_status: int = 308,
+        converters: Mapping[str, Converter] | None = None,
+        host: str | None = None,
     ) -> None:
+        if slash not in ("redirect", "strict", "loose"):
+            raise RouteError(f"slash must be 'redirect', 'strict' or 'loose', not {slash!r}")
+        if redirect_status not in (301, 302, 307, 308):
+            raise RouteError(
+                f"redirect_status must be 301, 302, 307 or 308, not {redirect_status!r}"
+            )
         self.mount_point = mount_point
         self.session_store = session_store
-        for path, handler in (routes or {}).items():
-            self.register(path, handler)
+        self._slash = slash
+        self._redirect_status = redirect_status
+        self._host = host
+        registry = self._registered()
+        registry.converters.add(converters)
+        if host is not None:
+            patterns.host(host, registry.converters, None)
+        for path, target in (routes or {}).items():
+            self.register(path, target)
 
     @property
     def mount_point(self) -> str:
@@ -125,27 +164,82 @@ class Router(RouterBase):
     @mount_point.setter
     def mount_point(self, path: str) -> None:
         self._mount = patterns.mount_point(path)
+        self._table = self._paths = None
 
-    def register(self, pattern: str, handler: object) -> None:
-        """Adds one route.
+    def register(
+        self,
+        pattern: str,
+        target: object,
+        *,
+        methods: Iterable[str] | None = None,
+        name: str | None = None,
+        host: str | None = None,
+        converters: Mapping[str, Converter] | None = None,
+    ) -> Route:
+        """Adds one route, and returns it.
 
-        Raises RouteError for a bad pattern, RouteConflict for one that is taken, TypeError for
-        what cannot be a handler.
+        pattern: "/about", "/users/{id:int}", "/files/{rest:path}". target: any object but None,
+        which means "not found". methods: those that it answers; None: any. name: for url_for().
+        host: a pattern such as "{tenant}.example.com", in place of the router's. converters: own
+        ones for this pattern alone.
+
+        Raises RouteError for a bad pattern, host, method or converter, RouteConflict (which names
+        both places) for a path or name that is taken, TypeError for a value of the wrong type.
         """
-        path = patterns.pattern(pattern)
-        _check_handler(path, handler)
-        if self._patterns is None:
-            self._patterns = {}
-        self._check_free(path)
-        self._patterns[path] = Registered(handler, _caller())
-        self._table = None
+        if target is None:
+            raise TypeError(
+                f"the target of {pattern!r} must not be None: route() says None for not found"
+            )
+        if name is not None and not isinstance(name, str):
+            raise TypeError(f"the name of {pattern!r} must be a str, not {name!r}")
+        registry = self._registered()
+        own = check_converters(converters) if converters else None
+        parsed = patterns.pattern(pattern, registry.converters, own)
+        parsed_host = None
+        if host is not None or self._host is not None:
+            parsed_host = patterns.host(host or self._host, registry.converters, own)
+        allowed = patterns.methods(methods)
+        where = _caller()
+        self._check_free(parsed.text, where)
+        route = Route(
+            allowed[0] if allowed is not None and len(allowed) == 1 else None,
+            patterns.join(self._mount, parsed.text),
+            target,
+            where,
+            name,
+            None if parsed_host is None else parsed_host.text,
+            allowed,
+        )
+        registry.add(Registered(route, parsed, parsed_host), self._slash == "loose")
+        self._table = self._paths = None
+        return route
 
     def routes(self) -> RouteList:
         """What the router knows, to be read or printed."""
-        return RouteList(
-            Route(None, patterns.join(self._mount, path), handler, where)
-            for path, (handler, where) in (self._patterns or {}).items()
-        )
+        return RouteList(self._placed())
+
+    def url_for(self, name: str, /, query: Any = None, **params: Any) -> str:
+        """The path of a named route, percent-encoded, with the mount point.
+
+        params: the values of its parameters; each is made text by its converter's format().
+        query: a mapping or pairs for behind the "?" (a list as a value counts once for each item).
+        A route with a pattern of a host gives "//host/path" (RFC 3986, section 4.2).
+
+        Raises UnknownRoute (a LookupError) for a name that there is not, TypeError for a
+        parameter that is missing, not the route's, or of the wrong type, ValueError for a value
+        that cannot stand in a path.
+        """
+        registry = self._registered()
+        found = registry.names.get(name)
+        if found is None:
+            raise urls.unknown(name, registry.names)
+        urls.check_names(name, found.names, params)
+        path = urls.fill(name, found.pattern.pieces, params)
+        path = quote("" if self._mount == "/" else self._mount, safe=urls.SEGMENT + "/") + path
+        path = urls.check_path(name, path)
+        if found.host is not None:
+            path = f"//{urls.fill(name, found.host.pieces, params, safe='')}{path}"
+        return urls.with_query(path, query)
 
     def check(self) -> None:
         """Imports what the registered handlers name, so that a mistake shows now.
@@ -153,32 +247,72 @@ class Router(RouterBase):
         Raises HandlerNotFound with the place where the handler was registered, or
         ControllerImportError.
         """
-        for handler, where in (self._patterns or {}).values():
-            if isinstance(handler, Handler):
+        for route, _, _ in self._registered().routes:
+            if isinstance(route.handler, Handler):
                 try:
-                    resolve(handler)
+                    resolve(route.handler)
                 except Exception as error:
-                    error.add_note(f"registered at {where}")
+                    error.add_note(f"registered at {route.where}")
                     raise
 
-    def _check_free(self, path: str) -> None:
-        taken = (self._patterns or {}).get(path)
-        if taken is not None:
-            raise RouteConflict(
-                f"{path!r} is registered twice: at {taken.where} and at {_caller()}"
-            )
+    # ---- for subclasses -------------------------------------------------------------------------
 
-    def _table_routes(self) -> list[tuple[patterns.Segments, str | None, object, int, int]]:
-        return [
-            (patterns.pattern_segments(path, self._loose_slash), None, handler, 0, 0)
-            for path, (handler, _) in (self._patterns or {}).items()
-        ]
+    def _registered(self) -> Registry:
+        if self._registry is None:
+            self._registry = Registry()
+        return self._registry
+
+    def _placed(self) -> Iterator[Route]:
+        """The registered routes, with the mount point as it is now."""
+        for route, pattern, _ in self._registered().routes:
+            whole = patterns.join(self._mount, pattern.text)
+            yield route if route.pattern == whole else route._replace(pattern=whole)
+
+    def _check_free(self, path: str, where: str) -> None:
+        """Raises RouteConflict if something that is not registered has this path."""
 
     def _compile(self) -> None:
         """Called by the native part when there is no table yet."""
-        self._table = Table(
-            self._table_routes(), fold=self._loose_slash, loose_slash=self._loose_slash
+        registry = self._registered()
+        self._paths = Paths(
+            registry.groups(self._placed()),
+            registry.converters.callables(),
+            (NotFound(), not_allowed, options, self._redirect),
+            self._slash,
         )
+
+    def _redirect(self, path: str, query: str) -> RedirectHandler | None:
+        """To a path behind the mount point; not to what a client would take for a host."""
+        location = quote(patterns.join(self._mount, path), safe=urls.SEGMENT + "/")
+        if location.startswith("//"):
+            return None
+        if query:
+            location += "?" + quote(query, safe=urls.SEGMENT + "/?%")
+        return RedirectHandler(location, self._redirect_status)
+
+    def _match_by_route(
+        self, method: str, path: str, host: str | None = None, query: str = ""
+    ) -> Match | Answer:
+        """match() of a class that has a route() of its own; what was registered counts after."""
+        found = self.route(_Asked(method, path, host))
+        if found is None:
+            return RouterBase.match(self, method, path, host, query)
+        return as_match(found, path)
+
+    def _match_other(
+        self, method: str, path: str, host: str | None, answer: Answer | None
+    ) -> Match | Answer:
+        """Called by the native match() for what no registered pattern fits.
+
+        answer: what the patterns would say.
+        """
+        found = RouterBase.route(self, _Asked(method, path, host))
+        return answer or NotFound() if found is None else as_match(found, path)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} at {self.mount_point}>"
+
+
+def as_match(found: object, path: str) -> Match | Answer:
+    """What a route() gave, as match() gives it."""
+    return found if isinstance(found, (Match, Answer)) else Match(found, pattern=path)

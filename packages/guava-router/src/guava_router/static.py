@@ -93,7 +93,7 @@ class StaticRouter(Router):
         relative = self.relative(req.path)
         if relative is None:
             return None
-        if self._patterns:
+        if self._registered().routes:
             registered = super().route(req)
             if registered is not None:
                 return registered

@@ -11,8 +11,11 @@ from .cookie import SessionCookie, find_cookie
 from .csrf import CSRFError
 from .file import FileStore
 from .flash import Flash
+from .keys import BadSignature, Keys
 from .manager import SessionManager
 from .memory import MemoryStore
+from .packed import MsgspecSerializer
+from .pickled import UnsafePickleSerializer
 from .serializer import JSONSerializer, Serializer
 from .session import Session
 from .store import SessionStore
@@ -22,18 +25,22 @@ Mem = MemoryStore
 File = FileStore
 
 __all__ = [
+    "BadSignature",
     "CSRFError",
     "File",
     "FileStore",
     "Flash",
     "JSONSerializer",
+    "Keys",
     "Mem",
     "MemoryStore",
+    "MsgspecSerializer",
     "Serializer",
     "Session",
     "SessionCookie",
     "SessionManager",
     "SessionStore",
+    "UnsafePickleSerializer",
     "find_cookie",
     "generate_id",
     "is_id",

@@ -114,6 +114,7 @@ gl_handle_error(gl_loop *loop, PyObject *object)
     if (stops_the_loop(loop)) {
         return;
     }
+    bool starved = PyErr_ExceptionMatches(PyExc_MemoryError);
     PyObject *exc = gl_err_take();
     PyObject *message = NULL, *source = NULL;
     PyObject *args = PyObject_GetAttrString(object, "_args");
@@ -126,4 +127,7 @@ gl_handle_error(gl_loop *loop, PyObject *object)
     Py_XDECREF(source);
     Py_XDECREF(args);
     call_exception_handler(loop, message, exc, "handle", object, handle->source_traceback);
+    if (starved) {
+        gl_task_rescue(loop, handle);
+    }
 }

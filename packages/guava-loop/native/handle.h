@@ -47,6 +47,11 @@ gl_handle *gl_spare_take(gl_state *state);
 void gl_spare_give(gl_state *state, gl_handle *self);
 void gl_spares_clear(gl_state *state);
 
+/* ---- task.c ---- */
+/* A callback had no memory. If it was the step of a task, which cannot ask for its next one then,
+ * it runs again: the coroutine goes on, or is told by an exception; it does not wait for ever. */
+void gl_task_rescue(gl_loop *loop, gl_handle *handle);
+
 /* ---- ready.c ---- */
 /* Appends a handle, native or asyncio's own, of which it takes a reference. 0, or -1 with
  * MemoryError set. */

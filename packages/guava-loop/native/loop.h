@@ -54,7 +54,7 @@ typedef struct {
     /* task.c: modules and classes of asyncio's, as objects, and what they are called with. */
     PyObject *asyncio_tasks, *asyncio_futures, *native_task, *native_future;
     PyObject *create_task; /* BaseEventLoop.create_task */
-    PyObject *str_loop, *str_name, *str_task, *str_future;
+    PyObject *str_loop, *str_name, *str_task, *str_future, *str_self, *str_done;
     PyObject *no_args;          /* () */
     PyObject *kw_loop;          /* ("loop",) */
     struct gl_io_state *io;     /* io.c: the types and names of streams and steps */

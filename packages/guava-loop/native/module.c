@@ -114,6 +114,8 @@ module_clear(PyObject *module)
     Py_CLEAR(state->str_loop);
     Py_CLEAR(state->str_name);
     Py_CLEAR(state->str_task);
+    Py_CLEAR(state->str_self);
+    Py_CLEAR(state->str_done);
     Py_CLEAR(state->str_future);
     Py_CLEAR(state->no_args);
     Py_CLEAR(state->kw_loop);

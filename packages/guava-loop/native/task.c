@@ -137,6 +137,35 @@ gl_core_get_debug(gl_loop *loop, PyObject *Py_UNUSED(ignored))
     return PyBool_FromLong(loop->debug);
 }
 
+/* The task whose step or wake-up the handle calls, if it is one of asyncio's own and not done;
+ * NULL otherwise. */
+static PyObject *
+task_of(gl_state *state, gl_handle *handle)
+{
+    PyObject *task =
+        handle->callback != NULL ? PyObject_GetAttr(handle->callback, state->str_self) : NULL;
+    PyObject *done = NULL;
+    if (task != NULL && PyObject_TypeCheck(task, (PyTypeObject *)state->native_task)) {
+        done = PyObject_CallMethodNoArgs(task, state->str_done);
+    }
+    if (done != Py_False) {
+        Py_CLEAR(task);
+    }
+    Py_XDECREF(done);
+    PyErr_Clear(); /* most callbacks are bound to nothing */
+    return task;
+}
+
+void
+gl_task_rescue(gl_loop *loop, gl_handle *handle)
+{
+    PyObject *task = task_of(loop->state, handle);
+    if (task != NULL && gl_ready_push(loop, (PyObject *)handle) < 0) {
+        gl_loop_error(loop, "a task cannot go on", task);
+    }
+    Py_XDECREF(task);
+}
+
 static int
 import_class(PyObject **module, PyObject **type, const char *where, PyObject *name)
 {
@@ -154,9 +183,11 @@ gl_task_exec(gl_state *state)
     state->str_future = PyUnicode_InternFromString("Future");
     state->str_task = PyUnicode_InternFromString("Task");
     state->str_name = PyUnicode_InternFromString("name");
+    state->str_self = PyUnicode_InternFromString("__self__");
+    state->str_done = PyUnicode_InternFromString("done");
     state->no_args = PyTuple_New(0);
     if (!state->str_loop || !state->str_name || !state->str_future || !state->str_task ||
-        !state->no_args) {
+        !state->str_self || !state->str_done || !state->no_args) {
         return -1;
     }
     state->kw_loop = PyTuple_Pack(1, state->str_loop);

@@ -251,6 +251,23 @@ def settle(coroutine):
         turn()
     coroutine.close()
 """,
+    "a task that goes on and on": """
+import asyncio
+async def work():
+    for _ in range(3):
+        await asyncio.sleep(0)
+def prepare():
+    return loop.create_task(work()),
+def operation(task):
+    return in_the_loop()
+operation.in_the_loop = True
+def settle(task):
+    for _ in range(5):
+        turn()
+    assert task.done()
+    if task.exception() is not None:
+        results[-1] = "MemoryError"
+""",
     "step whose task is looked at": """
 import asyncio
 async def handler():

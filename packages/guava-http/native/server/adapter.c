@@ -32,8 +32,13 @@ adapter_connection_made(gh_adapter *self, PyObject *transport)
     }
     self->transport = Py_NewRef(transport);
     gh_adapter_api.watermarks(&self->stream, GH_HIGH_WATER / 4, GH_HIGH_WATER);
-    if (gh_peer_accept(&self->stream, self->server) < 0)
+    if (gh_peer_accept(&self->stream, self->server) < 0) {
+        PyObject *type, *value, *traceback;
+        PyErr_Fetch(&type, &value, &traceback);
+        gh_adapter_api.abort(&self->stream, 0); /* asyncio would leave it open */
+        PyErr_Restore(type, value, traceback);
         return NULL;
+    }
     /* While reading is paused nothing but the transport refers to us, and nothing but us to the
      * transport: the collector would take both. */
     if (self->stream.ops != NULL)

@@ -19,8 +19,14 @@
 static int
 tell(gh_adapter *self, const char *method)
 {
-    PyObject *done =
-        self->transport == NULL ? NULL : PyObject_CallMethod(self->transport, method, NULL);
+    PyObject *done = NULL;
+    if (self->transport != NULL)
+        done = PyObject_CallMethod(self->transport, method, NULL);
+    if (done == NULL && self->transport != NULL && PyErr_ExceptionMatches(PyExc_MemoryError)) {
+        /* What is not closed for want of a few bytes would stay open. */
+        PyErr_WriteUnraisable(self->transport);
+        done = PyObject_CallMethod(self->transport, method, NULL);
+    }
     PyErr_Clear();
     Py_XDECREF(done);
     return done == NULL ? -EPIPE : 0;

@@ -56,8 +56,8 @@ gh_answer(gh_peer *peer, gh_reply *reply, const char *body, size_t n, PyObject *
     size_t copied = !bodyless && n <= GH_COPIED ? n : 0;
     char *out = render(peer, reply, copied);
     if (out == NULL) {
-        PyErr_Clear();
-        gh_peer_abort(peer);
+        gh_out_flush(peer->server); /* the answers in front of this one are whole */
+        gh_peer_give_up(peer);
         return;
     }
     if (copied > 0 && n <= GH_CORK - peer->server->corked) {

@@ -81,9 +81,15 @@ wake(gh_reader *self)
 {
     if (!gh_reader_waits(self))
         return;
-    if (self->peer != NULL && self->peer->stream != NULL)
-        gh_deadline_body_hold(self->peer);
-    gh_reader_wake(self);
+    gh_peer *peer = self->peer;
+    if (peer != NULL && peer->stream != NULL)
+        gh_deadline_body_hold(peer);
+    if (gh_reader_wake(self) == 0)
+        return;
+    if (peer != NULL)
+        gh_peer_lose_task(peer);
+    else
+        PyErr_WriteUnraisable((PyObject *)self);
 }
 
 static void
@@ -114,10 +120,7 @@ hold(gh_peer *peer, gh_reader *self, const char *bytes, size_t n)
     }
     if (gh_reader_unread(self) == 0 && gh_reader_waits(self)) {
         self->chunk = PyBytes_FromStringAndSize(bytes, (Py_ssize_t)n);
-        if (self->chunk != NULL)
-            return true;
-        PyErr_Clear();
-        return false;
+        return self->chunk != NULL;
     }
     return gh_buffer_add(&self->data, bytes, n);
 }
@@ -172,7 +175,7 @@ gh_body_receive(gh_peer *peer, const char *bytes, size_t n)
     gh_verdict verdict = self->chunked ? take_chunks(peer, self, bytes, &rest, &held)
                                        : take_sized(peer, self, bytes, &rest, &held);
     if (!held) {
-        gh_peer_abort(peer);
+        gh_peer_give_up(peer);
         return n;
     }
     if (verdict == GH_OK) {

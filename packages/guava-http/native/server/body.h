@@ -28,7 +28,7 @@ struct gh_reader {
 bool gh_reader_waits(gh_reader *self);
 size_t gh_reader_unread(const gh_reader *self);
 /* Tells who waits. */
-void gh_reader_wake(gh_reader *self);
+int gh_reader_wake(gh_reader *self);
 gh_reader *gh_reader_new(gh_peer *peer);
 
 #endif

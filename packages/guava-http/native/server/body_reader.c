@@ -34,7 +34,7 @@ gh_reader_waits(gh_reader *self)
     if (self->waiter == NULL)
         return false;
     PyObject *done = PyObject_CallMethod(self->waiter, "done", NULL);
-    bool waits = done == Py_False;
+    bool waits = done != Py_True; /* where it cannot be asked, too */
     if (done == NULL)
         PyErr_WriteUnraisable(self->waiter);
     Py_XDECREF(done);
@@ -43,16 +43,15 @@ gh_reader_waits(gh_reader *self)
     return waits;
 }
 
-void
+int
 gh_reader_wake(gh_reader *self)
 {
     PyObject *waiter = self->waiter;
     self->waiter = NULL;
     PyObject *done = PyObject_CallMethod(waiter, "set_result", "O", Py_None);
-    if (done == NULL)
-        PyErr_WriteUnraisable(waiter);
     Py_XDECREF(done);
     Py_DECREF(waiter);
+    return done == NULL ? -1 : 0;
 }
 
 /* ---- dealloc, traverse, clear ----------------------------------------------------------------
@@ -146,7 +145,8 @@ reader_wait(gh_reader *self, PyObject *Py_UNUSED(ignored))
         return NULL;
     Py_XSETREF(self->waiter, Py_NewRef(waiter));
     if (self->peer == NULL || gh_reader_unread(self) > 0) {
-        gh_reader_wake(self);
+        if (gh_reader_wake(self) < 0)
+            Py_CLEAR(waiter);
         return waiter;
     }
     gh_body_continue(self->peer);

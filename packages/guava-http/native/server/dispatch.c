@@ -257,6 +257,19 @@ answer_given(gh_peer *peer, PyObject *response)
     }
 }
 
+/* Nobody will hear of it: it is to end. Keeps the exception that is set. */
+static void
+give_task_up(PyObject *task)
+{
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    PyObject *done = PyObject_CallMethod(task, "cancel", NULL);
+    if (done == NULL)
+        PyErr_WriteUnraisable(task);
+    Py_XDECREF(done);
+    PyErr_Restore(type, value, traceback);
+}
+
 /* The coroutine has not ended in its first step: its task goes on, and calls the peer when done.
  */
 void
@@ -266,6 +279,7 @@ gh_wait_for(gh_peer *peer, PyObject *task)
     PyObject *done =
         PyObject_CallMethodOneArg(task, peer->server->part->add_done_callback, (PyObject *)peer);
     if (done == NULL) {
+        give_task_up(task);
         gh_fail(peer);
         return;
     }
@@ -415,7 +429,7 @@ static void
 keep(gh_peer *peer)
 {
     if (peer->request != NULL && gh_request_detach(peer->request) < 0)
-        PyErr_WriteUnraisable((PyObject *)peer);
+        gh_peer_give_up(peer); /* what the handler makes of an empty one is no answer */
     bool reading = peer->reader != NULL && !peer->body_held;
     if (!peer->filing && !reading)
         gh_disarm(peer);

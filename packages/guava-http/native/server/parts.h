@@ -202,6 +202,7 @@ struct gh_peer {
     PyObject *waiter;     /* a future: done when `blocked` ends */
     PyObject *address;    /* the client's, once asked for */
     PyObject *work;       /* to be begun after the answer */
+    PyObject *come;       /* what `task` was waiting for at the last tick, though it had come */
     PyObject *trailers;   /* (bytes: all fields of the head, function: gives those to follow) */
     gh_upload *upload;
     gh_reader *reader; /* until the last byte of a body that is read while it comes */
@@ -219,6 +220,15 @@ PyObject *gh_peer_address(void *peer);
 void gh_peer_abort(gh_peer *peer);
 void gh_peer_reset(gh_peer *peer); /* so that the client knows that something is missing */
 void gh_peer_close(gh_peer *peer);
+/* Without memory, or with another exception set that is no fault of the handler: reports it and
+ * ends the connection. */
+void gh_peer_give_up(gh_peer *peer);
+/* Without memory its task could not be woken, and never will be: reports that, and gives up both.
+ */
+void gh_peer_lose_task(gh_peer *peer);
+/* A task that is done calls its peer, and what a task waits for wakes it when it comes, unless
+ * there was no memory for that. The tick looks. */
+void gh_peers_look(gh_server *server);
 /* Takes it out of the list of those that the server has. */
 void gh_peer_unlink(gh_peer *peer);
 /* The answer is complete: makes ready for the next request, or for the end. */

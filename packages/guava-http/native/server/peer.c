@@ -50,6 +50,29 @@ gh_peer_reset(gh_peer *peer)
 }
 
 void
+gh_peer_give_up(gh_peer *peer)
+{
+    if (!PyErr_Occurred())
+        PyErr_NoMemory();
+    PyErr_WriteUnraisable((PyObject *)peer);
+    gh_peer_abort(peer);
+}
+
+void
+gh_peer_lose_task(gh_peer *peer)
+{
+    PyObject *task = peer->task;
+    gh_peer_give_up(peer);
+    if (task == NULL)
+        return;
+    peer->task = NULL;
+    peer->server->n_tasks--;
+    Py_DECREF(task);
+    if (peer->stream == NULL)
+        gh_peer_finish(peer);
+}
+
+void
 gh_peer_close(gh_peer *peer)
 {
     peer->state = GH_CLOSING;
@@ -219,8 +242,7 @@ gh_peer_defer(gh_peer *peer)
     if (peer->deferred)
         return;
     if (server->api->defer(server->loop, deferred, peer) < 0) {
-        PyErr_Clear();
-        gh_peer_abort(peer);
+        gh_peer_give_up(peer);
         return;
     }
     Py_INCREF(peer);
@@ -285,6 +307,10 @@ on_closed(guava_stream *stream, int error)
 {
     gh_peer *peer = guava_stream_user(stream);
     gh_server *server = peer->server;
+    if (error == -ENOMEM) {
+        PyErr_NoMemory();
+        PyErr_WriteUnraisable((PyObject *)peer);
+    }
     peer->stream = NULL;
     gh_timer_stop(&peer->timer);
     gh_buffer_clear(&peer->in);
@@ -419,17 +445,12 @@ gh_peer_accept(guava_stream *stream, void *arg)
     return 0;
 }
 
-/* As the done callback of a task. */
-static PyObject *
-peer_call(gh_peer *peer, PyObject *args, PyObject *kwargs)
+static void
+task_done(gh_peer *peer)
 {
-    PyObject *task;
-    if (!PyArg_ParseTuple(args, "O", &task))
-        return NULL;
-    if (task != peer->task)
-        Py_RETURN_NONE;
-    Py_INCREF(task);
-    Py_CLEAR(peer->task);
+    PyObject *task = peer->task;
+    peer->task = NULL;
+    Py_CLEAR(peer->come);
     peer->server->n_tasks--;
     gh_peer *before = gh_cork(peer);
     if (peer->reply != NULL)
@@ -442,7 +463,59 @@ peer_call(gh_peer *peer, PyObject *args, PyObject *kwargs)
     gh_peer_settle(peer);
     Py_DECREF(task);
     gh_server_left(peer->server);
+}
+
+/* As the done callback of a task. */
+static PyObject *
+peer_call(gh_peer *peer, PyObject *args, PyObject *kwargs)
+{
+    PyObject *task;
+    if (!PyArg_ParseTuple(args, "O", &task))
+        return NULL;
+    if (task == peer->task)
+        task_done(peer);
     Py_RETURN_NONE;
+}
+
+static bool
+is_done(PyObject *future)
+{
+    PyObject *done = PyObject_CallMethod(future, "done", NULL);
+    PyErr_Clear(); /* then the next tick asks */
+    Py_XDECREF(done);
+    return done == Py_True;
+}
+
+/* Whether it waits for what had come a tick ago: all that was to be called then has been. */
+static bool
+is_stranded(gh_peer *peer)
+{
+    PyObject *awaited = PyObject_GetAttrString(peer->task, "_fut_waiter");
+    PyErr_Clear(); /* a task of another make has none */
+    if (awaited == NULL || awaited == Py_None || !is_done(awaited))
+        Py_CLEAR(awaited);
+    bool stranded = awaited != NULL && awaited == peer->come;
+    Py_XSETREF(peer->come, awaited);
+    return stranded;
+}
+
+void
+gh_peers_look(gh_server *server)
+{
+    for (gh_peer *peer = server->peers; peer != NULL; peer = peer->next) {
+        if (peer->task == NULL)
+            continue;
+        bool done = is_done(peer->task);
+        if (!done && !is_stranded(peer))
+            continue;
+        Py_INCREF(peer);
+        if (done)
+            task_done(peer);
+        else
+            gh_peer_lose_task(peer);
+        Py_DECREF(peer);
+        return; /* it may have changed the list */
+    }
 }
 
 static PyObject *
@@ -469,6 +542,7 @@ peer_traverse(gh_peer *peer, visitproc visit, void *arg)
     Py_VISIT(peer->waiter);
     Py_VISIT(peer->reader);
     Py_VISIT(peer->work);
+    Py_VISIT(peer->come);
     Py_VISIT(peer->trailers);
     return 0;
 }
@@ -484,6 +558,7 @@ peer_clear(gh_peer *peer)
     Py_CLEAR(peer->waiter);
     Py_CLEAR(peer->reader);
     Py_CLEAR(peer->work);
+    Py_CLEAR(peer->come);
     Py_CLEAR(peer->trailers);
     return 0;
 }

@@ -282,7 +282,7 @@ gh_produce_unblock(gh_peer *peer)
     if (done == Py_False)
         Py_SETREF(done, PyObject_CallMethod(waiter, "set_result", "O", Py_None));
     if (done == NULL)
-        PyErr_WriteUnraisable(waiter);
+        gh_peer_lose_task(peer);
     Py_XDECREF(done);
     Py_DECREF(waiter);
 }

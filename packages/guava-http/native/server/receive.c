@@ -29,14 +29,12 @@ gh_upload_free(gh_peer *peer)
     PyMem_Free(upload);
 }
 
-/* Without memory, or with another exception set that is no fault of the handler. */
 static void
 give_up(gh_peer *peer)
 {
-    PyErr_WriteUnraisable((PyObject *)peer);
     Py_CLEAR(peer->request);
     gh_upload_free(peer);
-    gh_peer_abort(peer);
+    gh_peer_give_up(peer);
 }
 
 static gh_upload *
@@ -364,7 +362,7 @@ gh_receive(gh_peer *peer, const char *bytes, size_t n)
     size_t used = waiting ? 0 : receive(peer, bytes, n);
     if (used < n) {
         if (!gh_buffer_add(&peer->in, bytes + used, n - used))
-            gh_peer_abort(peer);
+            gh_peer_give_up(peer);
         else if (waiting)
             gh_receive_waiting(peer);
         else

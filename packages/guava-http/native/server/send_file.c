@@ -41,12 +41,16 @@ transfer_free(transfer *self)
 static void
 cut_off(gh_peer *peer, int error)
 {
-    if (error == -ENODATA) {
+    if (error == -ENODATA)
         PyErr_SetString(PyExc_OSError, "a file ended before the length that was announced");
+    else if (error == -ENOMEM)
+        PyErr_NoMemory();
+    else if (error == -EIO)
+        PyErr_SetString(PyExc_OSError, "a file cannot be read");
+    if (PyErr_Occurred())
         gh_fail(peer);
-    } else {
-        gh_peer_abort(peer);
-    }
+    else
+        gh_peer_abort(peer); /* it was the client who broke off */
 }
 
 static void slice_done(void *arg, int error);

@@ -136,6 +136,8 @@ on_tick(void *arg)
     self->ticked = ticked;
     self->now += passed < most ? passed : most;
     gh_wheel_turn(&self->wheel, self->now, gh_peer_fire);
+    if (self->n_tasks > 0)
+        gh_peers_look(self);
     for (gh_peer *peer = self->closing ? self->peers : NULL; peer != NULL; peer = peer->next) {
         if (peer->state == GH_READY)
             gh_peer_settle(peer);
@@ -239,16 +241,22 @@ server_adopt(gh_server *self, PyObject *args)
     Py_RETURN_NONE;
 }
 
-static PyObject *
-server_unlisten(gh_server *self, PyObject *Py_UNUSED(ignored))
+static int
+unlisten(gh_server *self)
 {
     int closed = self->n_listeners > 0 ? loop_is_closed(self) : 1;
     if (closed < 0)
-        return NULL;
+        return -1;
     for (size_t i = 0; i < self->n_listeners && !closed; i++)
         self->api->unlisten(self->listeners[i]);
     self->n_listeners = 0;
-    Py_RETURN_NONE;
+    return 0;
+}
+
+static PyObject *
+server_unlisten(gh_server *self, PyObject *Py_UNUSED(ignored))
+{
+    return unlisten(self) < 0 ? NULL : Py_NewRef(Py_None);
 }
 
 static PyObject *
@@ -295,7 +303,7 @@ server_stop(gh_server *self, PyObject *Py_UNUSED(ignored))
     if (self->tick == NULL)
         Py_RETURN_NONE;
     int closed = loop_is_closed(self);
-    if (closed < 0 || server_unlisten(self, NULL) == NULL)
+    if (closed < 0 || unlisten(self) < 0)
         return NULL;
     while (closed && self->foreign != NULL && self->peers != NULL)
         gh_adapter_forget(self->peers->stream);

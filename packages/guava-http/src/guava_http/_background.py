@@ -15,24 +15,38 @@ _logger = logging.getLogger("guava_http")
 
 _Job: TypeAlias = tuple[Any, tuple[Any, ...], dict[str, Any]]
 
-# The loop itself holds its tasks weakly.
-_tasks: set[asyncio.Task[None]] = set()
+# The servers that count them. The loop itself holds its tasks weakly.
+_tasks: dict[asyncio.Task[None], Server] = {}
 
 
 def start(server: Server, context: contextvars.Context, jobs: tuple[_Job, ...]) -> None:
     """Begins the jobs of one answer, in the context of its request; the server counts them."""
     loop = asyncio.get_running_loop()
     task = loop.create_task(_run(jobs), name="background", context=context)
-    _tasks.add(task)
-    task.add_done_callback(functools.partial(_done, server))
+    try:
+        # For one that is cancelled before it begins.
+        task.add_done_callback(_end)
+        _tasks[task] = server
+    except BaseException:
+        task.cancel()  # it is not counted
+        raise
 
 
-def _done(server: Server, task: asyncio.Task[None]) -> None:
-    _tasks.discard(task)
-    server.task_done()
+def _end(task: asyncio.Task[None] | None) -> None:
+    server = None if task is None else _tasks.pop(task, None)
+    if server is not None:
+        server.task_done()
 
 
 async def _run(jobs: tuple[_Job, ...]) -> None:
+    try:
+        await _do(jobs)
+    finally:
+        # Here, since without memory no callback comes.
+        _end(asyncio.current_task())
+
+
+async def _do(jobs: tuple[_Job, ...]) -> None:
     for function, args, kwargs in jobs:
         try:
             if _is_async(function):

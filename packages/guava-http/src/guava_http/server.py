@@ -34,7 +34,7 @@ from .body import BodyPolicy
 from .compression import Compression
 from .limits import Limits, Timeouts
 from .stats import ServerStats
-from .threads import Threads, usual_number
+from .threads import Threads, outcome, usual_number
 from .upgrade import Upgrade
 
 __all__ = ["Handler", "Result", "Server"]
@@ -571,7 +571,7 @@ def _log(request: _core.Request | None, error: BaseException) -> None:
 
 async def _wrap(awaitable: Awaitable[_Body] | concurrent.futures.Future[_Body]) -> _Body:
     if isinstance(awaitable, concurrent.futures.Future):
-        awaitable = asyncio.wrap_future(awaitable)
+        return await outcome(awaitable)
     return await awaitable
 
 

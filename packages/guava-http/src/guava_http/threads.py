@@ -5,22 +5,60 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
+import functools
 import inspect
 import os
+import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, TypeVar
 
 from . import _core
 
-__all__ = ["Threads", "usual_number"]
+__all__ = ["Threads", "outcome", "usual_number"]
 
 _END: Any = object()
+_T = TypeVar("_T")
 
 
 def usual_number() -> int:
     """How many threads there may be when nobody has said so."""
     return min(32, (os.cpu_count() or 1) + 4)
+
+
+async def outcome(future: Future[_T]) -> _T:
+    """What a future of another thread gives. Unlike with asyncio.wrap_future(), nobody waits for
+    ever when that thread has no memory just when it is to tell the loop."""
+    loop = asyncio.get_running_loop()
+    waiter = loop.create_future()
+    future.add_done_callback(functools.partial(_tell, loop, waiter))
+    try:
+        await waiter
+    except asyncio.CancelledError:
+        future.cancel()
+        raise
+    if future.cancelled():
+        raise asyncio.CancelledError
+    return future.result()
+
+
+def _tell(
+    loop: asyncio.AbstractEventLoop, waiter: asyncio.Future[None], future: Future[_T]
+) -> None:
+    while not loop.is_closed():
+        try:
+            loop.call_soon_threadsafe(_wake, waiter)
+        except MemoryError:
+            time.sleep(0.01)
+        except RuntimeError:
+            break  # the loop was closed meanwhile
+        else:
+            break
+
+
+def _wake(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():
+        waiter.set_result(None)
 
 
 class Threads:
@@ -37,7 +75,7 @@ class Threads:
         self._handler = handler
         self._number = number
         self._executor: ThreadPoolExecutor | None = None
-        self._running = 0
+        self._at_work: set[Future[Any]] = set()
 
     async def __call__(self, request: _core.Request) -> Any:
         result = await self.call(self._handler, request)
@@ -54,20 +92,16 @@ class Threads:
         """function(*args) on a thread, in a copy of the current context."""
         if self._executor is None:
             self._executor = ThreadPoolExecutor(self._number, "guava_http")
-        loop = asyncio.get_running_loop()
         context = contextvars.copy_context()
-        self._running += 1
-        future = loop.run_in_executor(self._executor, context.run, function, *args)
-        future.add_done_callback(self._returned)
-        return await future
-
-    def _returned(self, future: asyncio.Future[Any]) -> None:
-        self._running -= 1
+        future = self._executor.submit(context.run, function, *args)
+        self._at_work.add(future)
+        future.add_done_callback(self._at_work.discard)
+        return await outcome(future)
 
     def close(self) -> None:
         """Ends the threads; does not wait for those that are still at work."""
         if self._executor is not None:
-            self._executor.shutdown(wait=self._running == 0, cancel_futures=True)
+            self._executor.shutdown(wait=not self._at_work, cancel_futures=True)
             self._executor = None
 
 

@@ -84,6 +84,7 @@ gl_transport_force_close(gl_transport *self, PyObject *exc)
     self->conn_lost = 1;
     if (schedule_lost(self, exc) < 0) {
         gl_loop_error(self->loop, "connection_lost() could not be scheduled", (PyObject *)self);
+        self->conn_lost = 0; /* the stream's end tries it again */
     }
     kill_stream(self);
 }
@@ -198,9 +199,18 @@ schedule_start(gl_transport *self, PyObject *waiter)
         start = PyObject_GetAttr((PyObject *)self, gl_transport_face(self)->name._start);
     }
     int result = -1;
-    if (start != NULL && gl_face_call_soon(self->loop, made, (PyObject *)self, NULL) == 0) {
-        result = gl_face_call_soon(self->loop, start, waiter != NULL ? waiter : Py_None, NULL);
+    gl_handle *handle = NULL;
+    PyObject *arg = (PyObject *)self;
+    if (start != NULL) {
+        handle = gl_handle_new(self->loop, made, &arg, 1, NULL);
     }
+    if (handle != NULL && gl_ready_push(self->loop, (PyObject *)handle) == 0) {
+        result = gl_face_call_soon(self->loop, start, waiter != NULL ? waiter : Py_None, NULL);
+        if (result < 0) {
+            gl_handle_cancel(handle); /* a protocol that hears of this hears of its end, too */
+        }
+    }
+    Py_XDECREF(handle);
     Py_XDECREF(start);
     Py_XDECREF(made);
     return result;

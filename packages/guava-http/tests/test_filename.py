@@ -56,14 +56,24 @@ def test_names(name, plain, unicode):
     assert secure_filename(name, unicode=True) == unicode
 
 
+def test_what_is_safe_stays_as_it_is():
+    """At every length, also where a name of a device gets longer by what makes it harmless."""
+    for n in range(16, 40):
+        for name in ("CON." + "x" * 40, "x" * 40, "é" * 40, "con" + " ." * 40 + "x"):
+            for unicode in (False, True):
+                safe = secure_filename(name, unicode=unicode, max_bytes=n)
+                assert len(safe.encode()) <= n
+                assert secure_filename(safe, unicode=unicode, max_bytes=n) == safe
+
+
 def test_length_is_in_bytes_and_the_extension_stays():
-    assert secure_filename("x" * 1000 + ".tar.gz") == "x" * 251 + ".gz"
-    assert secure_filename("x" * 100_000 + ".gz") == "x" * 251 + ".gz"
-    assert secure_filename("x." + "y" * 1000) == "x." + "y" * 252
+    assert secure_filename("x" * 1000 + ".tar.gz") == "x" * 252 + ".gz"
+    assert secure_filename("x" * 100_000 + ".gz") == "x" * 252 + ".gz"
+    assert secure_filename("x." + "y" * 1000) == "x." + "y" * 253
     name = secure_filename("é" * 1000 + ".png", unicode=True)
-    assert len(name.encode()) in (253, 254)
+    assert len(name.encode()) in (254, 255)
     assert re.fullmatch("é+[.]png", name)
-    assert secure_filename("a" * 20 + ".txt", max_bytes=16) == "a" * 11 + ".txt"
+    assert secure_filename("a" * 20 + ".txt", max_bytes=16) == "a" * 12 + ".txt"
     assert len(secure_filename("con." + "a" * 500)) <= 255
 
 

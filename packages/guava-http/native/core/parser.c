@@ -321,22 +321,52 @@ run(reading *self, const char *bytes)
     return taken == self->head->size ? GH_OK : GH_BAD_FIELD;
 }
 
-/* The library takes no tab behind a length, where one may stand (RFC 9112, 5.1). It seldom does:
- * then, and only then, the library gets a copy of the head with spaces in the place of tabs at the
- * ends of lines. Slices are of the original. */
+/* The library takes no tab behind a length, where one may stand (RFC 9112, 5.1). */
+static bool
+replace_tabs(char *copy, size_t size)
+{
+    bool replaced = false, at_end = false;
+    for (size_t i = size; i-- > 0;) {
+        at_end = copy[i] == '\r' || (at_end && (copy[i] == ' ' || copy[i] == '\t'));
+        if (at_end && copy[i] == '\t') {
+            copy[i] = ' ';
+            replaced = true;
+        }
+    }
+    return replaced;
+}
+
+/* It takes any name that begins with "Transfer-Encoding" for that field when it asks at the end
+ * whether there was one. */
+static bool
+replace_names(char *copy, size_t size)
+{
+    static const char name[] = "transfer-encoding";
+    const size_t n = sizeof(name) - 1;
+    bool replaced = false;
+    for (size_t i = 1; i + n < size; i++) {
+        if (copy[i - 1] == '\n' && gh_same_name(copy + i, n, name, n) && copy[i + n] != ':') {
+            copy[i] = 'x';
+            replaced = true;
+        }
+    }
+    return replaced;
+}
+
+/* What the library refuses and should not comes seldom: then, and only then, it gets a copy of the
+ * head without that. Slices are of the original. */
 static gh_verdict
-run_without_tabs(reading *self, const char *start)
+run_again(reading *self, const char *start)
 {
     uint32_t size = self->head->size;
-    char *copy = memchr(start, '\t', size) == NULL ? NULL : malloc(size);
+    char *copy = malloc(size);
     if (copy == NULL)
         return GH_BAD_FRAMING;
     memcpy(copy, start, size);
-    bool at_end = false;
-    for (uint32_t i = size; i-- > 0;) {
-        at_end = copy[i] == '\r' || (at_end && (copy[i] == ' ' || copy[i] == '\t'));
-        if (at_end && copy[i] == '\t')
-            copy[i] = ' ';
+    bool tabs = replace_tabs(copy, size);
+    if (!replace_names(copy, size) && !tabs) {
+        free(copy);
+        return GH_BAD_FRAMING;
     }
     gh_head *head = self->head;
     head->content_length = 0;
@@ -362,7 +392,7 @@ gh_parse_head(const gh_scan *scan, const char *bytes, size_t size, const gh_limi
     begin(&self, head, fields, fields + limits->fields);
     verdict = run(&self, start);
     if (verdict == GH_BAD_FRAMING && self.verdict == GH_OK)
-        verdict = run_without_tabs(&self, start);
+        verdict = run_again(&self, start);
     if (verdict != GH_OK)
         return verdict;
 

@@ -74,10 +74,10 @@ def _safe(name: str, unicode: bool, max_bytes: int, stem: str) -> str:
     if name.startswith(".") and not hidden:
         name = stem + name  # nothing but the extension is left
     name = name.lstrip(" .-~").rstrip(" .")
-    name = _within(name, max_bytes - 1)
+    name = _within(name, max_bytes)
     if not name.strip("_"):
         return ""
     # Windows looks at what stands before the first dot, whatever follows.
     if _DEVICES.match(name.partition(".")[0].rstrip()):
-        name = "_" + name
+        name = _within("_" + name, max_bytes)
     return name

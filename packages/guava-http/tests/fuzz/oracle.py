@@ -203,7 +203,9 @@ class Judge:
         part = self.reader.answer
         if part is not None and call.status is not None and part.status == call.status == 200:
             self.check_beginning(part, call)
-        if call.name in _BAD or (call.name == "stream-echo" and troubled):
+        # A reset, which tells a client of HTTP/1.0 that its answer broke off, takes others along.
+        reset = any(c.http10 and (c.name in _BAD or c.name == "stream-echo") for c in self.calls)
+        if call.name in _BAD or (call.name == "stream-echo" and troubled) or reset:
             self.cut = True
         elif not self.excused and not troubled:
             raise Malformed(f"the answer of {call} is cut")

@@ -5,6 +5,7 @@
 - chunks, head, query, cookies, fields, date, target, ranges, conditions: core/, in C. The engine
   is libFuzzer where clang and its runtime are installed (Debian: clang, libclang-rt-dev), else
   mutate.c, which needs gcc alone.
+- accept, authorization, multipart, parser, texts, url: what Python joins to it (glue.py).
 - server-native, server-adapter, server-asyncio: a whole server over socket pairs (server.py).
 
 The seconds (3600 unless told) are shared by the targets, the server's transports take half of
@@ -36,7 +37,7 @@ HERE = Path(__file__).parent
 CORE = HERE.parent.parent / "native" / "core"
 DICTIONARY = HERE / "http.dict"
 TARGETS = sorted(path.stem.removeprefix("fuzz_") for path in HERE.glob("fuzz_*.c"))
-GLUE: list[str] = []
+GLUE = ["accept", "authorization", "multipart", "parser", "texts", "url"]
 SERVERS = ["server-adapter", "server-asyncio", "server-native"]
 SANITIZED = ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"]
 FLAGS = [

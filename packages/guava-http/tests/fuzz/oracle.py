@@ -121,7 +121,7 @@ class Judge:
             call = self.calls[i]
             self.check_call(call, request)
             if not self.answered(call, request):
-                if i + 1 < len(self.calls) and not self.excused:
+                if i + 1 < len(self.calls) and not (self.excused or self.cut):
                     raise Malformed(f"{self.calls[i + 1]} was called behind the last request")
                 return
         self.refused(self.script.refused)

@@ -26,8 +26,8 @@ class JSONSerializer:
     """JSON (RFC 8259) in UTF-8, with forms of its own for what JSON lacks.
 
     It stores None, bool, int, float, str, bytes, date, time, datetime, timedelta, Decimal, UUID,
-    and lists, tuples (which come back as lists) and dicts with str keys of these. A datetime keeps its
-    offset from UTC, not the name of its zone. Everything else is a TypeError that says where
+    and lists, tuples (which come back as lists) and dicts with str keys of these. A datetime keeps
+    its offset from UTC, not the name of its zone. Everything else is a TypeError that says where
     it sits: JSON would otherwise turn the key 10 into "10" without a word, and the next request
     would not find it.
     """

@@ -1,7 +1,7 @@
 """What a session may hold beyond plain JSON, in JSON's own forms: dates, bytes, decimals, UUIDs.
 
 Each becomes a dict of one key that begins with "$": ``{"$date": "2026-11-23"}``. A dict of the
-user's that looks like that is put into ``{"$dict": ...}``, so whatever goes in comes out as it was.
+user's that looks like that is put into ``{"$dict": ...}``, so what goes in comes out as it was.
 """
 
 from __future__ import annotations

@@ -14,15 +14,19 @@ from .errors import (
     RouteError,
     UnknownRoute,
 )
+from .explain import Explanation
 from .files import StaticFile, StaticHandler
 from .listing import Listing
 from .mounts import Mounts
 from .mvc import MVCRouter
+from .outline import Outline
 from .resolve import resolve
 from .resources import collection, member
 from .rest import RESTRouter
 from .router import RequestLike, Route, RouteList, Router
 from .static import StaticRouter
+from .suggest import Suggester, Suggestion
+from .walk import Step
 
 __version__ = "1.0.0"
 
@@ -34,6 +38,7 @@ __all__ = [
     "Converter",
     "Dispatch",
     "Endpoint",
+    "Explanation",
     "Handler",
     "HandlerNotFound",
     "Invoker",
@@ -43,6 +48,7 @@ __all__ = [
     "MethodNotAllowed",
     "Mounts",
     "NotFound",
+    "Outline",
     "RESTRouter",
     "RedirectHandler",
     "RequestLike",
@@ -54,6 +60,9 @@ __all__ = [
     "StaticFile",
     "StaticHandler",
     "StaticRouter",
+    "Step",
+    "Suggester",
+    "Suggestion",
     "UnknownRoute",
     "__version__",
     "collection",

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from . import patterns
-from ._core import MountsBase, RouterBase
+from ._core import Match, MountsBase, RouterBase
+from .answers import AllowedMethods, Answer, MethodNotAllowed, NotFound, RedirectHandler
 from .convention import ConventionRouter
 from .errors import RouteConflict, RouteError
-from .router import RouteList, Router
+from .faces import Faces
+from .router import RouteList, Router, _Asked, as_match
 from .static import StaticRouter
 
+# What one router says gives way to what another at the same place has.
+_GIVING_WAY = (RedirectHandler, MethodNotAllowed, AllowedMethods)
 _BUILT_IN = (RouterBase.route, StaticRouter.route)
 
 
@@ -22,7 +26,7 @@ def _rank(router: RouterBase) -> bool:
     return isinstance(router, (ConventionRouter, StaticRouter))
 
 
-class Mounts(MountsBase):
+class Mounts(Faces, MountsBase):
     """Asks the right router.
 
     route(req) returns (router, answer), or None if nobody answers:
@@ -78,6 +82,41 @@ class Mounts(MountsBase):
         """Resolves every registered handler; see Router.check()."""
         for router in self._routers:
             router.check()
+
+    def match(
+        self, method: str, path: str, host: str | None = None, query: str = ""
+    ) -> Match | Answer:
+        """What the router that is asked says; see Router.match() for the arguments.
+
+        Asks by the rules of route(), so it never returns None: NotFound if nobody answers.
+        """
+        aside: Answer | None = None
+        for router, custom in self.order(path):
+            if custom:
+                answer = router.route(_Asked(method, path, host))
+                if answer is not None:
+                    return as_match(answer, path)
+                found = RouterBase.match(router, method, path, host, query)
+            else:
+                found = router.match(method, path, host, query)
+            if isinstance(found, _GIVING_WAY):
+                aside = aside or found
+            elif not isinstance(found, NotFound):
+                return found
+        return aside or NotFound()
+
+    def order(self, path: str) -> list[tuple[Router, bool]]:
+        """The routers that are asked for a path, in their order, and whether each is a custom one
+        (with a route() of its own)."""
+        there = [router for router in self._routers if router.relative(path) is not None]
+        customs = [router for router in there if _is_custom(router)]
+        mounted = [router for router in there if not _is_custom(router)]
+        longest = max((len(router.mount_point) for router in mounted), default=0)
+        mounted = [router for router in mounted if len(router.mount_point) == longest]
+        return [
+            *((router, True) for router in customs),
+            *((router, False) for router in sorted(mounted, key=_rank)),
+        ]
 
     def _set(self, routers: list[Router]) -> None:
         points: dict[str, list[Router]] = {}

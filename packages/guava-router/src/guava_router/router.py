@@ -13,6 +13,7 @@ from .answers import Answer, NotFound, RedirectHandler, not_allowed, options
 from .converters import Converter
 from .converters import check as check_converters
 from .errors import RouteError
+from .faces import Faces
 from .registry import Registered, Registry
 from .resolve import resolve
 
@@ -86,7 +87,7 @@ class _Asked:
         self.host = host
 
 
-class Router(RouterBase):
+class Router(Faces, RouterBase):
     """Patterns of paths, and what answers them.
 
     routes: {pattern: target}, registered in their order. mount_point: the path that this router

@@ -25,7 +25,7 @@ def in_an_empty_folder(tmp_path, monkeypatch):
 
 
 def test_every_block_is_tested_here():
-    assert len(BLOCKS) == 6
+    assert len(BLOCKS) == 7
 
 
 def test_the_wsgi_application():
@@ -131,3 +131,12 @@ def test_the_options_in_the_text_are_the_real_ones():
             assert name in SessionManager.__init__.__kwdefaults__
     defaults = SessionManager.__init__.__kwdefaults__
     assert defaults["cookie_name"] == "guava_sid" and defaults["max_age"] is None
+
+
+def test_the_tests_for_ones_own_store():
+    suite = run("class TestMyStore")["TestMyStore"]
+    names = [name for name in dir(suite) if name.startswith("test_")]
+    assert len(names) > 10
+    for name in names:
+        if name != "test_another_process_sees_it":  # is skipped for a store in memory
+            getattr(suite(), name)()

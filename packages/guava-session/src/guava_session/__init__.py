@@ -18,7 +18,8 @@ from .packed import MsgspecSerializer
 from .pickled import UnsafePickleSerializer
 from .serializer import JSONSerializer, Serializer
 from .session import Session
-from .store import SessionStore
+from .sqlite import SQLiteStore
+from .store import SessionStore, StoreError, storage_key
 
 #: What `SessionStore(type=...)` takes, under the names of Guava's README.
 Mem = MemoryStore
@@ -35,15 +36,18 @@ __all__ = [
     "Mem",
     "MemoryStore",
     "MsgspecSerializer",
+    "SQLiteStore",
     "Serializer",
     "Session",
     "SessionCookie",
     "SessionManager",
     "SessionStore",
+    "StoreError",
     "UnsafePickleSerializer",
     "find_cookie",
     "generate_id",
     "is_id",
+    "storage_key",
 ]
 
 __version__ = "1.0.0"

@@ -88,6 +88,23 @@ class MemoryStore(SessionStore):
         """Let sid live for another lifetime from now; whether it was there."""
         return self._table.touch(sid, self.lifetime)
 
+    def compare_and_set(self, sid: str, old: Record, new: Record) -> bool:
+        """Keep new for sid if what is kept is still old, atomically; whether it was."""
+        dumps = self.serializer.dumps
+        while (data := self._table.get(sid)) is not None:
+            if dumps(self.serializer.loads(data)) != dumps(old):
+                return False
+            if self._table.replace(sid, data, dumps(new), self.lifetime):
+                return True
+        return False
+
+    def delete_expired(self, limit: int | None = None) -> int:
+        """Remove sessions that have expired; how many were removed.
+
+        :param limit: how many entries to look at, at most; None: all of them
+        """
+        return self._table.expire(len(self._table) if limit is None else limit)
+
     def __len__(self) -> int:
         """How many sessions are held, those included that expired and were not yet dropped."""
         return len(self._table)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Iterable, Mapping
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Self
 
 from . import _core
@@ -15,6 +16,22 @@ DEFAULT_LIFETIME = 14 * 24 * 3600.0
 #: The one key of a record that is the package's own: when the session was made and last saved.
 #: It is hidden from the session's mapping. A store keeps it like any other.
 RESERVED = "_guava"
+
+
+class StoreError(OSError):
+    """The place where sessions are kept does not answer, or refuses. The cause is chained.
+
+    A session is then neither new nor empty: reading it fails, so that nobody is taken for a
+    stranger because a server is down.
+    """
+
+
+def storage_key(sid: str) -> str:
+    """Under what a place should keep a session: 64 hexadecimal digits, the SHA-256 of its id.
+
+    Whoever gets to see the place then holds no live cookie.
+    """
+    return hashlib.sha256(sid.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 class SessionStore:
@@ -31,7 +48,8 @@ class SessionStore:
 
     ``self.serializer`` turns the dict into bytes and back, if the place wants bytes. The other
     methods here are made of these four; a store that can do better (atomically, in one round
-    trip) overrides them.
+    trip) overrides them. `compare_and_set`, `iterate` and `delete_expired` are optional. To see
+    whether it does what it must, run `guava_session.testing` over it.
     """
 
     #: Seconds that a session lives after it was last saved; inf for ever.
@@ -115,14 +133,19 @@ class SessionStore:
         for a key that several changed, the last one wins. With replace, keys that are not in
         changed go. A session that was deleted meanwhile stays deleted: logging out wins.
 
-        This default reads and then writes, so on a custom store an update that another process
-        makes between the two is lost.
+        This default reads and then writes. If the store has `compare_and_set`, it does so until
+        nobody came in between; if not, an update that another process makes between the two
+        is lost.
         """
-        record = self.get(sid)
-        if not record:
-            return False
-        self.set(sid, merged(dict(record), changed, removed, replace))
-        return True
+        removed = tuple(removed)
+        while record := self.get(sid):
+            new = merged(dict(record), changed, removed, replace)
+            if not _has(self, "compare_and_set"):
+                self.set(sid, new)
+                return True
+            if self.compare_and_set(sid, record, new):
+                return True
+        return False
 
     def take(self, sid: str) -> Record | None:
         """What is kept for sid, which is deleted; None when there is nothing."""
@@ -135,6 +158,31 @@ class SessionStore:
         """Let sid live for another lifetime from now; whether it was there."""
         return self.merge(sid, {})
 
+    # What a store may have besides.
+
+    def compare_and_set(self, sid: str, old: Record, new: Record) -> bool:
+        """Keep new for sid if what is kept is still old, atomically; whether it was.
+
+        Optional: the base class has none.
+        """
+        raise NotImplementedError(f"{builtins.type(self).__name__} has no compare_and_set()")
+
+    def iterate(self) -> Iterator[tuple[str, Record]]:
+        """All sessions that have not expired, each with the key under which the place keeps it.
+
+        The key is no id, and of no use to a visitor, in stores that keep ids hashed. What changes
+        meanwhile may be missed or seen. Optional: the base class has none.
+        """
+        raise NotImplementedError(f"{builtins.type(self).__name__} has no iterate()")
+
+    def delete_expired(self, limit: int | None = None) -> int:
+        """Remove sessions that have expired, at most limit of them; how many were removed.
+
+        Nobody needs to call it: stores do it bit by bit while they are used, or the place does it
+        by itself. Optional: the base class has none.
+        """
+        raise NotImplementedError(f"{builtins.type(self).__name__} has no delete_expired()")
+
     def close(self) -> None:
         """Give back what the store holds open. Closing twice is no error."""
 
@@ -143,6 +191,11 @@ class SessionStore:
 
     def __exit__(self, *exc_info: object) -> None:
         self.close()
+
+
+def _has(store: SessionStore, name: str) -> bool:
+    """Whether a store has an optional method of its own."""
+    return getattr(type(store), name) is not getattr(SessionStore, name)
 
 
 def merged(

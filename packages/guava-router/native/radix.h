@@ -10,7 +10,8 @@
 /* In a key, a parameter is this byte and the number of its converter. No pattern holds it. */
 #define GR_RADIX_MARK 1
 #define GR_RADIX_SPANS 32 /* parameters of one match, those of its host included */
-#define GR_RADIX_INLINE 8
+#define GR_RADIX_LABEL 20
+#define GR_RADIX_FIRST 24
 
 /* Converters by rank: of those that can follow at one place, the smaller is tried first. */
 enum {
@@ -23,35 +24,31 @@ enum {
     GR_CONVERTER_PATH = 255,
 };
 
-/* Half a cache line: with its label and its children's first bytes it is read at once. */
+/* A cache line: where there are many routes a walk costs the lines that it has to fetch, so that a
+ * node has all that is asked of it within itself, its label and the first bytes of its children
+ * too if they are not very many, and a parameter lies in the node behind it. */
 typedef struct {
-    uint32_t children; /* the first; they lie side by side, in the order of their first bytes */
-    uint32_t edges;    /* the first parameter */
-    uint32_t leaf;     /* what ends here, the owner's number, or 0 */
-    uint8_t n_label, n_children, n_edges;
+    uint32_t children;   /* the first; they lie side by side, in the order of their first bytes */
+    uint32_t parameters; /* the first; they lie side by side, in the order of their converters */
+    uint32_t leaf;       /* what ends here, the owner's number, or 0 */
+    uint8_t n_label, n_children, n_parameters;
+    uint8_t converter; /* of the parameter that leads here, or 0 */
+    bool inner;        /* behind it, text can follow in the same segment */
+    bool outer;        /* behind it, the segment can end */
     union {
-        char text[GR_RADIX_INLINE]; /* without the first byte, which the parent has */
-        uint32_t at;                /* in texts, if it is longer */
+        char text[GR_RADIX_LABEL]; /* without the first byte, which the parent has */
+        uint32_t at;               /* in texts, if it is longer */
     } label;
     union {
-        uint8_t bytes[GR_RADIX_INLINE];
+        char bytes[GR_RADIX_FIRST];
         uint32_t at;
     } first;
 } gr_radix_node;
 
 typedef struct {
-    uint32_t node;
-    uint8_t converter;
-    bool inner; /* text can follow in the same segment */
-    bool outer; /* the segment can end */
-} gr_radix_edge;
-
-typedef struct {
     gr_radix_node *nodes;
-    gr_radix_edge *edges;
     char *texts;
     uint32_t n_nodes, room_nodes;
-    uint32_t n_edges, room_edges;
     uint32_t n_texts, room_texts;
 } gr_radix;
 

@@ -18,7 +18,7 @@ from guava_router import (
     Router,
 )
 
-# ---- the model: it looks at every route, and knows nothing of trees ------------------------------
+# ---- the model: it looks at every route, and knows nothing of trees ----------------------------
 
 FORMS = {
     "uuid": r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}",
@@ -182,7 +182,7 @@ def test_the_order_of_registration_does_not_count(seed: int) -> None:
             assert (one.target, one.params) == (other.target, other.params)
 
 
-# ---- precedence, word by word --------------------------------------------------------------------
+# ---- precedence, word by word ------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -222,7 +222,7 @@ def test_a_parameter_is_as_long_as_it_can_be() -> None:
     assert two.params == {"name": "a.tar", "kind": "gz"}
 
 
-# ---- bounds --------------------------------------------------------------------------------------
+# ---- bounds ------------------------------------------------------------------------------------
 
 
 def test_a_path_cannot_make_a_match_expensive() -> None:
@@ -264,7 +264,7 @@ def test_all_the_parameters_that_a_pattern_may_have() -> None:
     assert found.args == tuple(range(32))
 
 
-# ---- threads -------------------------------------------------------------------------------------
+# ---- threads -----------------------------------------------------------------------------------
 
 
 def test_many_threads_match_while_routes_are_registered() -> None:

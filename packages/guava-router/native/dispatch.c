@@ -16,7 +16,104 @@ typedef struct {
     PyObject *mounts;
     PyObject *otherwise;
     PyObject *failed;
+    Py_ssize_t waiting; /* how many requests have their answer with them: see find() */
 } dispatch_object;
+
+/* What find() has left with a request. */
+typedef struct {
+    PyObject_HEAD dispatch_object *dispatch;
+    PyObject *router;
+    PyObject *found;
+} routed_object;
+
+/* ---- the answer that a request has with it ---------------------------------------------------
+ */
+
+static int
+routed_traverse(routed_object *self, visitproc visit, void *arg)
+{
+    Py_VISIT(Py_TYPE(self));
+    Py_VISIT(self->dispatch);
+    Py_VISIT(self->router);
+    Py_VISIT(self->found);
+    return 0;
+}
+
+/* There is no tp_clear: a cycle through it also runs through a request's dict. */
+static void
+routed_dealloc(routed_object *self)
+{
+    PyTypeObject *type = Py_TYPE(self);
+    PyObject_GC_UnTrack(self);
+    self->dispatch->waiting--;
+    Py_CLEAR(self->dispatch);
+    Py_CLEAR(self->router);
+    Py_CLEAR(self->found);
+    type->tp_free(self);
+    Py_DECREF(type);
+}
+
+static PyType_Slot routed_slots[] = {
+    {Py_tp_dealloc, routed_dealloc},
+    {Py_tp_traverse, routed_traverse},
+    {0, NULL},
+};
+
+static PyType_Spec routed_spec = {
+    .name = "guava_router._core._Routed",
+    .basicsize = sizeof(routed_object),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_IMMUTABLETYPE |
+             Py_TPFLAGS_DISALLOW_INSTANTIATION,
+    .slots = routed_slots,
+};
+
+/* Leaves the answer with the request. One that takes no attributes is routed again. */
+static int
+remember(dispatch_object *self, PyObject *request, PyObject *router, PyObject *found)
+{
+    PyTypeObject *type = self->state->routed_type;
+    routed_object *routed = (routed_object *)type->tp_alloc(type, 0);
+    if (routed == NULL)
+        return -1;
+    routed->dispatch = (dispatch_object *)Py_NewRef(self);
+    routed->router = Py_NewRef(router);
+    routed->found = Py_NewRef(found);
+    self->waiting++;
+    int failed = PyObject_SetAttr(request, self->state->name_routed, (PyObject *)routed);
+    Py_DECREF(routed);
+    if (failed == 0)
+        return 0;
+    if (!PyErr_ExceptionMatches(PyExc_AttributeError))
+        return -1;
+    PyErr_Clear();
+    return 0;
+}
+
+/* 1 with what find() has left with this request, which it then has no more; 0; -1. */
+static int
+recall(dispatch_object *self, PyObject *request, PyObject **router, PyObject **found)
+{
+    PyObject *left = PyObject_GetAttr(request, self->state->name_routed);
+    if (left == NULL) {
+        if (!PyErr_ExceptionMatches(PyExc_AttributeError))
+            return -1;
+        PyErr_Clear();
+        return 0;
+    }
+    routed_object *routed = (routed_object *)left;
+    int is = Py_TYPE(left) == self->state->routed_type && routed->dispatch == self;
+    if (is == 1) {
+        *router = Py_NewRef(routed->router);
+        *found = Py_NewRef(routed->found);
+        if (PyObject_SetAttr(request, self->state->name_routed, NULL) < 0)
+            PyErr_Clear(); /* a request of a kind of its own, which answers with the same again */
+    }
+    Py_DECREF(left);
+    return is;
+}
+
+/* ---- calls -----------------------------------------------------------------------------------
+ */
 
 /* The function that the endpoint keeps for us and this router, borrowed; NULL if there is none. */
 static PyObject *
@@ -60,7 +157,9 @@ static PyObject *
 answer(dispatch_object *self, PyObject *request)
 {
     PyObject *router = NULL, *found = NULL, *result = NULL;
-    int found_one = gr_mounts_ask(self->mounts, request, self->state, &router, &found);
+    int found_one = self->waiting == 0 ? 0 : recall(self, request, &router, &found);
+    if (found_one == 0)
+        found_one = gr_mounts_ask(self->mounts, request, self->state, &router, &found, NULL);
     if (found_one < 0)
         return NULL;
     if (found_one == 1 && Py_TYPE(found) == self->state->handler_type) {
@@ -130,6 +229,31 @@ dispatch_call(PyObject *callable, PyObject *const *args, size_t flags, PyObject 
     return result;
 }
 
+PyDoc_STRVAR(
+    find_doc,
+    "find($self, req, /)\n--\n\n"
+    "What mounts.route(req) says, for what has to be known before the call.\n\n"
+    "The answer is left with the request, if that takes attributes, and the call does not\n"
+    "ask the routers again; unless a route() in Python had a say, which may see more of\n"
+    "the request by then.");
+
+static PyObject *
+dispatch_find(dispatch_object *self, PyObject *request)
+{
+    PyObject *router = NULL, *found = NULL, *pair = NULL;
+    bool called = false;
+    if (self->mounts == NULL)
+        Py_RETURN_NONE;
+    int done = gr_mounts_ask(self->mounts, request, self->state, &router, &found, &called);
+    if (done <= 0)
+        return done == 0 ? Py_NewRef(Py_None) : NULL;
+    if (called || remember(self, request, router, found) == 0)
+        pair = PyTuple_Pack(2, router, found);
+    Py_DECREF(router);
+    Py_DECREF(found);
+    return pair;
+}
+
 static PyObject *
 dispatch_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
@@ -195,16 +319,26 @@ PyDoc_STRVAR(
     "fills in the state. What either returns is returned. An Exception goes to\n"
     "failed(request, error), which returns in its place.");
 
+static PyMethodDef dispatch_methods[] = {
+    {"find", (PyCFunction)dispatch_find, METH_O, find_doc},
+    {NULL},
+};
+
 static PyMemberDef dispatch_members[] = {
     {"__vectorcalloffset__", T_PYSSIZET, offsetof(dispatch_object, vectorcall), READONLY},
     {NULL},
 };
 
 static PyType_Slot dispatch_slots[] = {
-    {Py_tp_doc, (void *)dispatch_doc}, {Py_tp_new, dispatch_new},
-    {Py_tp_dealloc, dispatch_dealloc}, {Py_tp_traverse, dispatch_traverse},
-    {Py_tp_clear, dispatch_clear},     {Py_tp_call, PyVectorcall_Call},
-    {Py_tp_members, dispatch_members}, {0, NULL},
+    {Py_tp_doc, (void *)dispatch_doc},
+    {Py_tp_new, dispatch_new},
+    {Py_tp_dealloc, dispatch_dealloc},
+    {Py_tp_traverse, dispatch_traverse},
+    {Py_tp_clear, dispatch_clear},
+    {Py_tp_call, PyVectorcall_Call},
+    {Py_tp_members, dispatch_members},
+    {Py_tp_methods, dispatch_methods},
+    {0, NULL},
 };
 
 static PyType_Spec dispatch_spec = {
@@ -218,6 +352,10 @@ static PyType_Spec dispatch_spec = {
 int
 gr_dispatch_register(PyObject *module)
 {
+    gr_state *state = gr_state_of(module);
+    state->routed_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &routed_spec, NULL);
+    if (state->routed_type == NULL)
+        return -1;
     PyObject *type = PyType_FromModuleAndSpec(module, &dispatch_spec, NULL);
     int result = type == NULL ? -1 : PyModule_AddType(module, (PyTypeObject *)type);
     Py_XDECREF(type);

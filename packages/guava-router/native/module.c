@@ -18,6 +18,7 @@ fill_state(gr_state *state)
         {&state->name_method, "method"},
         {&state->name_path, "path"},
         {&state->name_route, "route"},
+        {&state->name_routed, "_guava_routed"},
         {&state->root, "/"},
     };
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
@@ -53,6 +54,7 @@ module_traverse(PyObject *module, visitproc visit, void *arg)
     Py_VISIT(state->paths_type);
     Py_VISIT(state->router_type);
     Py_VISIT(state->mounts_type);
+    Py_VISIT(state->routed_type);
     Py_VISIT(state->router_route);
     return 0;
 }
@@ -68,6 +70,7 @@ module_clear(PyObject *module)
     Py_CLEAR(state->paths_type);
     Py_CLEAR(state->router_type);
     Py_CLEAR(state->mounts_type);
+    Py_CLEAR(state->routed_type);
     Py_CLEAR(state->router_route);
     Py_CLEAR(state->name_compile);
     Py_CLEAR(state->name_GET);
@@ -79,6 +82,7 @@ module_clear(PyObject *module)
     Py_CLEAR(state->name_method);
     Py_CLEAR(state->name_path);
     Py_CLEAR(state->name_route);
+    Py_CLEAR(state->name_routed);
     Py_CLEAR(state->root);
     Py_CLEAR(state->empty_args);
     return 0;

@@ -1,12 +1,15 @@
 /* mounts.c: MountsBase, the tree of mounted routers.
  *
  * A request first asks the custom routers (those with a route() of their own), then the routers of
- * the deepest mount point above its path. What is asked is an immutable plan that add() replaces
- * as a whole, so that a route() that mounts a router does not pull the tree from under itself. */
+ * the deepest mount point above its path. A redirect, a 405 or an answer to OPTIONS gives way to
+ * what another of them has; if none has anything, the first of these is given. What is asked is an
+ * immutable plan that add() replaces as a whole, so that a route() that mounts a router does not
+ * pull the tree from under itself. */
 #include "parts.h"
 
 typedef struct {
-    PyObject_HEAD PyObject *plan; /* NULL, or (custom routers, Table of tuples of routers) */
+    PyObject_HEAD PyObject
+        *plan; /* NULL, or (custom routers, Table of tuples of routers, soft types) */
 } mounts_object;
 
 static bool
@@ -21,37 +24,74 @@ routes_by_table(gr_state *state, PyObject *router)
     return route == state->router_route;
 }
 
+/* Who is asked, and what it has come to. The routers are borrowed from the plan. */
+typedef struct {
+    gr_ask *ask;
+    PyObject *soft_types; /* of what is soft from a route() in Python */
+    bool called;          /* a route() in Python was */
+    PyObject *router;
+    PyObject *answer;      /* owned */
+    PyObject *soft_router; /* who gave the first redirect, 405 or answer to OPTIONS */
+    PyObject *soft_answer; /* owned */
+} asking;
+
 /* Calls router.route(request): 1 with the answer, 0 for None, -1 with an exception. */
 static int
-call_route(gr_ask *ask, PyObject *router, PyObject **result)
+call_route(asking *a, PyObject *router)
 {
-    PyObject *answer = PyObject_CallMethodOneArg(router, ask->state->name_route, ask->request);
+    PyObject *answer =
+        PyObject_CallMethodOneArg(router, a->ask->state->name_route, a->ask->request);
+    a->called = true;
     if (answer == NULL)
         return -1;
     if (answer == Py_None) {
         Py_DECREF(answer);
         return 0;
     }
-    *result = answer;
+    a->answer = answer;
     return 1;
+}
+
+/* What somebody else may know better about is put aside: 0 instead of 1. */
+static int
+put_aside(asking *a, PyObject *router, int done, bool soft)
+{
+    if (done != 1) {
+        return done;
+    } else if (!soft) {
+        a->router = router;
+    } else if (a->soft_answer == NULL) {
+        a->soft_router = router;
+        a->soft_answer = a->answer;
+        a->answer = NULL;
+    } else {
+        Py_CLEAR(a->answer);
+    }
+    return !soft;
+}
+
+static int
+match(asking *a, PyObject *router, const char *rest, Py_ssize_t n)
+{
+    a->ask->soft = false;
+    int done = gr_router_match((gr_router *)router, a->ask, rest, n, &a->answer);
+    return put_aside(a, router, done, a->ask->soft);
 }
 
 /* The routers with a route() of their own. What they registered counts too, even if their route()
  * does not ask its base for it. */
 static int
-ask_customs(gr_ask *ask, PyObject *customs, const char *path, Py_ssize_t n, PyObject **router,
-            PyObject **result)
+ask_customs(asking *a, PyObject *customs, const char *path, Py_ssize_t n)
 {
     for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(customs); i++) {
         const char *rest;
         Py_ssize_t rest_n;
-        *router = PyTuple_GET_ITEM(customs, i);
-        gr_router *base = (gr_router *)*router;
-        if (!gr_router_relative(base, path, n, &rest, &rest_n))
+        PyObject *router = PyTuple_GET_ITEM(customs, i);
+        if (!gr_router_relative((gr_router *)router, path, n, &rest, &rest_n))
             continue;
-        int done = call_route(ask, *router, result);
+        int done = put_aside(a, router, call_route(a, router), false);
         if (done == 0)
-            done = gr_router_match(base, ask, rest, rest_n, result);
+            done = match(a, router, rest, rest_n);
         if (done != 0)
             return done;
     }
@@ -59,29 +99,32 @@ ask_customs(gr_ask *ask, PyObject *customs, const char *path, Py_ssize_t n, PyOb
 }
 
 static int
-ask_mounted(gr_ask *ask, PyObject *routers, const char *rest, Py_ssize_t n, PyObject **router,
-            PyObject **result)
+ask_mounted(asking *a, PyObject *routers, const char *rest, Py_ssize_t n)
 {
     for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(routers); i++) {
-        *router = PyTuple_GET_ITEM(routers, i);
+        PyObject *router = PyTuple_GET_ITEM(routers, i);
         /* The plan marks a router that must be called by None behind it. */
         bool call =
             i + 1 < PyTuple_GET_SIZE(routers) && PyTuple_GET_ITEM(routers, i + 1) == Py_None;
-        int done = call ? call_route(ask, *router, result)
-                        : gr_router_match((gr_router *)*router, ask, rest, n, result);
+        int done;
+        if (call) {
+            i++;
+            done = call_route(a, router);
+            int soft = done == 1 ? PyObject_IsInstance(a->answer, a->soft_types) : 0;
+            done = soft < 0 ? -1 : put_aside(a, router, done, soft);
+        } else {
+            done = match(a, router, rest, n);
+        }
         if (done != 0)
             return done;
-        i += call;
     }
     return 0;
 }
 
 static int
-ask_plan(gr_ask *ask, PyObject *plan, const char *path, Py_ssize_t n, PyObject **router,
-         PyObject **result)
+ask_plan(asking *a, PyObject *plan, const char *path, Py_ssize_t n)
 {
-    PyObject *customs = PyTuple_GET_ITEM(plan, 0);
-    int done = ask_customs(ask, customs, path, n, router, result);
+    int done = ask_customs(a, PyTuple_GET_ITEM(plan, 0), path, n);
     if (done != 0)
         return done;
     Py_ssize_t used = 0;
@@ -89,12 +132,12 @@ ask_plan(gr_ask *ask, PyObject *plan, const char *path, Py_ssize_t n, PyObject *
     if (routers == NULL)
         return 0;
     const char *rest = used < n ? path + used : "/";
-    return ask_mounted(ask, routers, rest, used < n ? n - used : 1, router, result);
+    return ask_mounted(a, routers, rest, used < n ? n - used : 1);
 }
 
 int
 gr_mounts_ask(PyObject *mounts, PyObject *request, gr_state *state, PyObject **router,
-              PyObject **result)
+              PyObject **result, bool *called)
 {
     const char *bytes;
     Py_ssize_t n;
@@ -105,11 +148,24 @@ gr_mounts_ask(PyObject *mounts, PyObject *request, gr_state *state, PyObject **r
     if (path == NULL)
         return -1;
     PyObject *plan = Py_NewRef(self->plan);
-    gr_ask ask = {state, request, NULL};
-    PyObject *asked = NULL; /* borrowed from the plan, and set even if it has no answer */
-    int done = bytes == NULL ? 0 : ask_plan(&ask, plan, bytes, n, &asked, result);
-    if (done == 1)
-        *router = Py_NewRef(asked);
+    gr_ask ask = {.state = state, .request = request, .ascii = PyUnicode_IS_ASCII(path)};
+    asking a = {.ask = &ask, .soft_types = PyTuple_GET_ITEM(plan, 2)};
+    int done = bytes == NULL ? 0 : ask_plan(&a, plan, bytes, n);
+    if (done == 0 && a.soft_answer != NULL) {
+        a.router = a.soft_router;
+        a.answer = a.soft_answer;
+        a.soft_answer = NULL;
+        done = 1;
+    }
+    if (done == 1) {
+        *router = Py_NewRef(a.router);
+        *result = a.answer;
+    } else {
+        Py_XDECREF(a.answer);
+    }
+    if (called != NULL)
+        *called = a.called;
+    Py_XDECREF(a.soft_answer);
     gr_ask_done(&ask);
     Py_DECREF(plan);
     Py_DECREF(path);
@@ -124,7 +180,7 @@ mounts_route(PyObject *self, PyObject *request)
 {
     PyObject *router = NULL, *result = NULL;
     gr_state *state = gr_state_by(Py_TYPE(self));
-    int done = state == NULL ? -1 : gr_mounts_ask(self, request, state, &router, &result);
+    int done = state == NULL ? -1 : gr_mounts_ask(self, request, state, &router, &result, NULL);
     if (done <= 0)
         return done == 0 ? Py_NewRef(Py_None) : NULL;
     PyObject *pair = PyTuple_New(2);
@@ -193,17 +249,19 @@ error:
     return table;
 }
 
-PyDoc_STRVAR(plan_doc, "_plan($self, customs, mounted, /)\n--\n\n"
-                       "Sets who is asked: a tuple of custom routers, and a tuple of\n"
-                       "(segments of the mount point, tuple of routers).");
+PyDoc_STRVAR(plan_doc,
+             "_plan($self, customs, mounted, soft, /)\n--\n\n"
+             "Sets who is asked: a tuple of custom routers, and a tuple of\n"
+             "(segments of the mount point, tuple of routers). soft: the types of answers\n"
+             "of mounted routers that give way to others.");
 
 static PyObject *
 mounts_plan(mounts_object *self, PyObject *args)
 {
-    PyObject *customs, *mounted;
+    PyObject *customs, *mounted, *soft;
     gr_state *state = gr_state_by(Py_TYPE(self));
-    if (state == NULL ||
-        !PyArg_ParseTuple(args, "O!O!:_plan", &PyTuple_Type, &customs, &PyTuple_Type, &mounted))
+    if (state == NULL || !PyArg_ParseTuple(args, "O!O!O!:_plan", &PyTuple_Type, &customs,
+                                           &PyTuple_Type, &mounted, &PyTuple_Type, &soft))
         return NULL;
     for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(customs); i++) {
         if (!PyObject_TypeCheck(PyTuple_GET_ITEM(customs, i), state->router_type)) {
@@ -214,7 +272,7 @@ mounts_plan(mounts_object *self, PyObject *args)
     PyObject *table = mount_table(state, mounted);
     if (table == NULL)
         return NULL;
-    PyObject *plan = PyTuple_Pack(2, customs, table);
+    PyObject *plan = PyTuple_Pack(3, customs, table, soft);
     Py_DECREF(table);
     if (plan == NULL)
         return NULL;

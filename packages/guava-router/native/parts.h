@@ -31,6 +31,7 @@ typedef struct {
     PyTypeObject *paths_type;
     PyTypeObject *router_type;
     PyTypeObject *mounts_type;
+    PyTypeObject *routed_type;
     PyObject *router_route; /* RouterBase.route: a class that has another one routes by itself */
     PyObject *name_compile;
     PyObject *name_GET;
@@ -41,6 +42,7 @@ typedef struct {
     PyObject *name_method;
     PyObject *name_path;
     PyObject *name_route;
+    PyObject *name_routed;
     PyObject *root; /* "/" */
     PyObject *empty_args;
     PyObject *empty_text;
@@ -189,9 +191,9 @@ PyObject *gr_request_path(gr_state *state, PyObject *request, const char **bytes
  */
 
 /* 1 with the router and its answer as new references, 0 if nobody answers, -1 with an exception.
- */
+ * *called (NULL: not wanted): whether a route() in Python had a say. */
 int gr_mounts_ask(PyObject *mounts, PyObject *request, gr_state *state, PyObject **router,
-                  PyObject **result);
+                  PyObject **result, bool *called);
 
 /* ---- the module ------------------------------------------------------------------------------
  */

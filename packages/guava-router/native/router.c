@@ -74,18 +74,18 @@ gr_router_match(gr_router *self, gr_ask *ask, const char *rest, Py_ssize_t n, Py
         *result = NULL;
         done = 0;
     }
-    bool kept = ask->soft;
-    ask->soft = false;
-    if (done == 0 && table != NULL)
-        done = gr_table_match(table, ask, rest, n, result);
-    if (done == 0 && self->fallback != NULL)
-        done = ask_fallback(self, ask, rest, n, result);
-    if (done == 0 && soft != NULL) {
-        *result = Py_NewRef(soft);
-        done = 1;
+    if (done == 0 && (table != NULL || self->fallback != NULL)) {
+        ask->soft = false;
+        if (table != NULL)
+            done = gr_table_match(table, ask, rest, n, result);
+        if (done == 0 && self->fallback != NULL)
+            done = ask_fallback(self, ask, rest, n, result);
+        if (soft != NULL && (done == 0 || (done == 1 && ask->soft))) {
+            Py_XSETREF(*result, Py_NewRef(soft));
+            ask->soft = true;
+            done = 1;
+        }
     }
-    if (done == 1 && kept && (soft == NULL || *result == soft))
-        ask->soft = true;
     Py_XDECREF(soft);
     Py_XDECREF(paths);
     Py_XDECREF(table);

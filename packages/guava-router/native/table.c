@@ -215,6 +215,7 @@ gr_table_match(PyObject *table, gr_ask *ask, const char *path, Py_ssize_t n, PyO
     if (done <= 0)
         return done;
     PyObject *answer = w.found->answer;
+    ask->soft = Py_TYPE(answer) != ask->state->handler_type;
     if (w.n_parameters + w.n_rest == 0 || Py_TYPE(answer) != ask->state->handler_type) {
         Py_XDECREF(w.args); /* a guard's */
         *result = Py_NewRef(answer);

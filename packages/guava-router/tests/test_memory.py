@@ -51,7 +51,9 @@ operations = {
     "route": lambda: router.route(Request("GET", "/m/segment7/parameter/rest/\\u00e4/z")),
     "mounts": lambda: mounts.route(Request("GET", "/m/segment7/parameter/rest/\\u00e4/z")),
     "custom": lambda: mounts.route(Request("GET", "/x")),
-    "plan": lambda: mounts._plan((custom,), ((("m",), (router, late)), (("l",), (custom,)))),
+    "plan": lambda: mounts._plan(
+        (custom,), ((("m",), (router, late)), (("l",), (custom,))), (str,)
+    ),
     "open_beneath": lambda: os.close(open_beneath(root, "file")),
 }
 

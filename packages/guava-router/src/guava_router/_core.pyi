@@ -162,6 +162,7 @@ class MountsBase:
         self,
         customs: tuple[RouterBase, ...],
         mounted: tuple[tuple[tuple[str, ...], tuple[RouterBase, ...]], ...],
+        soft: tuple[type, ...],
         /,
     ) -> None: ...
 
@@ -175,6 +176,7 @@ class Dispatch:
         otherwise: Callable[[Any, Any, Any], Any],
         failed: Callable[[Any, Exception], Any],
     ) -> Dispatch: ...
+    def find(self, req: Any, /) -> tuple[Any, Any] | None: ...
     def __call__(self, req: Any, /) -> Any: ...
 
 @final

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from types import ModuleType
 from typing import Any, NamedTuple
+from urllib.parse import quote
 
-from . import modules, patterns
-from ._core import Endpoint, Handler, Table
+from . import modules, patterns, urls
+from ._core import Endpoint, Handler, Match, RouterBase, Table
 from .actions import Arity, Function, describe
+from .answers import Answer, NotFound
+from .converters import Converter
 from .errors import RouteConflict, RouteError
 from .planned import Action, Planned, action_of
-from .router import Route, RouteList, Router
+from .router import Asked, Route, RouteList, Router, as_match
 
 logger = logging.getLogger("guava_router")
 
@@ -74,6 +77,8 @@ class ConventionRouter(Router):
     """
 
     _slash = "loose"
+    _names: dict[str, list[Planned]]
+    _named_of: dict[Endpoint, list[Planned]]
 
     def __init__(
         self,
@@ -109,12 +114,48 @@ class ConventionRouter(Router):
     def routes(self) -> RouteList:
         """What the router knows, to be read or printed: method, pattern, action, file and line."""
         listed = RouteList(
-            Route(p.method, patterns.join(self._mount, p.path), p.answer, p.where)
-            for p in self._plan.values()
-            if p.name is not None
+            self._route(planned) for planned in self._plan.values() if planned.name is not None
         )
         listed.extend(super().routes())
         return listed
+
+    def register(
+        self,
+        pattern: str,
+        target: object,
+        *,
+        methods: Iterable[str] | None = None,
+        name: str | None = None,
+        host: str | None = None,
+        converters: Mapping[str, Converter] | None = None,
+    ) -> Route:
+        """Adds a route beside those of the convention; see Router.register().
+
+        Raises RouteConflict also for a path or name that the convention has.
+        """
+        taken = self._names.get(name) if name is not None else None
+        if taken is not None:
+            raise RouteConflict(f"the name {name!r} is taken by {_named(taken[0])}")
+        return super().register(
+            pattern, target, methods=methods, name=name, host=host, converters=converters
+        )
+
+    def url_for(self, name: str, /, query: Any = None, **params: Any) -> str:
+        """The path of an action, percent-encoded, with the mount point; see Router.url_for().
+
+        name: "post.view", in a package of the package "admin.post.view"; of REST "users.get_one",
+        "users.friends.get_one"; or the name of what was registered. params: the action's arguments
+        by their names (those of *args as one iterable); what has a default may be left out.
+        """
+        known = self._names.get(name)
+        if known is None:
+            if name in self._registered().names:
+                return super().url_for(name, query, **params)
+            raise urls.unknown(name, self._route_names())
+        texts = known[0].action.texts(name, params)
+        route = next(planned for planned in known if planned.takes(len(texts)))
+        mount = "" if self._mount == "/" else quote(self._mount, safe=urls.SEGMENT + "/")
+        return urls.with_query(urls.check_path(name, mount + route.url(texts)), query)
 
     def exclude(self, package: str) -> None:
         """Leaves out a package inside of this router's: it has a router of its own."""
@@ -134,6 +175,30 @@ class ConventionRouter(Router):
         endpoint = Endpoint(part.package, part.name, cls.__name__, name)
         return action_of(endpoint, cls, function, describe(cls, name, function))
 
+    def _route_names(self) -> list[str]:
+        return [*self._names, *super()._route_names()]
+
+    def _route(self, planned: Planned) -> Route:
+        methods = None if planned.method is None else (planned.method,)
+        pattern = patterns.join(self._mount, planned.path)
+        return Route(
+            planned.method, pattern, planned.answer, planned.where, planned.name, None, methods
+        )
+
+    def _match_other(
+        self, method: str, path: str, host: str | None, answer: Answer | None
+    ) -> Match | Answer:
+        found = RouterBase.route(self, Asked(method, path, host))
+        if not isinstance(found, Handler):
+            return answer or NotFound() if found is None else as_match(found, path)
+        for planned in self._named_of.get(found.endpoint, ()):
+            if planned.takes(len(found.args)):
+                route = self._route(planned)
+                params = planned.action.named(found.args)
+                return Match(found, params, planned.name, route.pattern, route)
+        # What _late() names and what there is not.
+        return NotFound()
+
     # ---- the plan -------------------------------------------------------------------------------
 
     def _set_parts(self, parts: tuple[Part, ...]) -> None:
@@ -150,6 +215,11 @@ class ConventionRouter(Router):
             plan[key] = planned
         self._parts = parts
         self._plan = plan
+        self._names, self._named_of = {}, {}
+        for planned in plan.values():
+            if planned.name is not None:
+                self._names.setdefault(planned.name, []).append(planned)
+                self._named_of.setdefault(planned.action.endpoint, []).append(planned)
         self._table = self._paths = None
         for registered in self._registered().routes:
             self._check_free(registered.pattern.text, registered.route.where)
@@ -163,7 +233,8 @@ class ConventionRouter(Router):
                 )
 
     def _compile(self) -> None:
-        super()._compile()
+        if self._registered().routes:
+            super()._compile()
         self._table = Table([p[:6] for p in self._plan.values()], fold=True, loose_slash=True)
 
     # ---- before there is any controller ---------------------------------------------------------

@@ -16,6 +16,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal, NamedTuple, NoReturn, Union
 
+from .converters import BUILT_IN
 from .errors import RouteError
 
 
@@ -29,42 +30,7 @@ class Conversion(NamedTuple):
 
 
 def _wrong(name: str, value: object) -> NoReturn:
-    raise TypeError(f"must be {name}, not {value!r}")
-
-
-def _ascii(text: str, extra: str = "") -> str:
-    """Python's own readers take other scripts' digits, blanks and underscores; an address has one
-    form."""
-    if not text.isascii() or not all(c.isalnum() or c in extra for c in text):
-        raise ValueError(text)
-    return text
-
-
-def _str_format(value: Any) -> str:
-    return value if isinstance(value, str) else _wrong("str", value)
-
-
-def _int_format(value: Any) -> str:
-    if not isinstance(value, int) or isinstance(value, bool):
-        _wrong("int", value)
-    return str(int(value))
-
-
-def _float(text: str) -> float:
-    whole, dot, rest = text.removeprefix("-").partition(".")
-    if not (text.isascii() and whole.isdigit() and (rest.isdigit() or not dot)):
-        raise ValueError(text)
-    return float(text)
-
-
-def _float_format(value: Any) -> str:
-    if not isinstance(value, (int, float)) or isinstance(value, bool):
-        _wrong("float", value)
-    text = format(value, "f") if isinstance(value, int) else repr(value)
-    if "e" in text:
-        text = format(value, "f")
-    _float(text)  # inf and nan have no address
-    return text
+    raise TypeError(f"{name} was expected, not {value!r}")
 
 
 def _bool(text: str) -> bool:
@@ -74,42 +40,26 @@ def _bool(text: str) -> bool:
 
 
 def _bool_format(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else _wrong("bool", value)
+    return str(value).lower() if isinstance(value, bool) else _wrong("a bool", value)
 
 
-def _uuid(text: str) -> uuid.UUID:
-    if len(text) != 36 or any(text[i] != "-" for i in (8, 13, 18, 23)):
-        raise ValueError(text)  # braces, "urn:uuid:" and forms without dashes
-    return uuid.UUID(_ascii(text, "-"))
+def _plain(kind: Any, name: str) -> Conversion:
+    """As in patterns: {id:int}."""
+    return Conversion(kind, name, BUILT_IN[name].convert, BUILT_IN[name].format)
 
 
-def _uuid_format(value: Any) -> str:
-    return str(value) if isinstance(value, uuid.UUID) else _wrong("uuid.UUID", value)
-
-
-def _date(text: str) -> datetime.date:
-    if len(text) != 10 or text[4] != "-" or text[7] != "-":
-        raise ValueError(text)  # the other forms of ISO 8601
-    return datetime.date.fromisoformat(_ascii(text, "-"))
-
-
-def _date_format(value: Any) -> str:
-    if not isinstance(value, datetime.date) or isinstance(value, datetime.datetime):
-        _wrong("datetime.date", value)
-    return value.isoformat()
-
-
-TEXT = Conversion(str, "str", None, _str_format)
+TEXT = Conversion(str, "str", None, BUILT_IN["str"].format)
+INT = _plain(int, "int")
 _PLAIN: dict[Any, Conversion] = {
     str: TEXT,
     object: TEXT,
     Any: TEXT,
     inspect.Parameter.empty: TEXT,
-    int: Conversion(int, "int", int, _int_format),
-    float: Conversion(float, "float", _float, _float_format),
+    int: INT._replace(convert=int),  # the native table does it by itself, in the same way
+    float: _plain(float, "float"),
     bool: Conversion(bool, "bool", _bool, _bool_format),
-    uuid.UUID: Conversion(uuid.UUID, "uuid", _uuid, _uuid_format),
-    datetime.date: Conversion(datetime.date, "date", _date, _date_format),
+    uuid.UUID: _plain(uuid.UUID, "uuid"),
+    datetime.date: _plain(datetime.date, "date"),
 }
 
 _KNOWN = (
@@ -133,7 +83,9 @@ def _of_choices(kind: Any, name: str, choices: dict[str, Any], count: int) -> Co
         for text, choice in choices.items():
             if choice == value and type(choice) is type(value):
                 return text
-        raise ValueError(f"must be one of {', '.join(map(repr, choices.values()))}, not {value!r}")
+        raise ValueError(
+            f"one of {', '.join(map(repr, choices.values()))} was expected, not {value!r}"
+        )
 
     return Conversion(kind, name, convert, form)
 
@@ -166,7 +118,7 @@ def _union(annotation: Any) -> Conversion:
     found = [c for c in found if c.convert is not None] + [c for c in found if c.convert is None]
     if len(found) == 1:
         return found[0]
-    converts = [_integer if c.convert is int else c.convert for c in found]
+    converts = [INT.convert if c.convert is int else c.convert for c in found]
 
     def convert(text: str) -> Any:
         for one in converts:
@@ -187,13 +139,6 @@ def _union(annotation: Any) -> Conversion:
         _wrong(f"one of {', '.join(c.name for c in found)}", value)
 
     return Conversion(annotation, "|".join(c.name for c in found), convert, form)
-
-
-def _integer(text: str) -> int:
-    """What the native table does by itself for a plain int."""
-    if not (text.isascii() and text.removeprefix("-").isdigit()):
-        raise ValueError(text)
-    return int(text)
 
 
 def _annotated(annotation: Any) -> Conversion:

@@ -23,7 +23,7 @@ from .converters import BUILT_IN, RANKS, Converter
 from .mounts import _GIVING_WAY, Mounts
 from .patterns import Parameter, Pattern, Pieces, join
 from .registry import Registered
-from .router import Route, Router, _Asked, as_match
+from .router import Asked, Route, Router, as_match
 from .static import StaticRouter
 from .suggest import Suggester, Suggestion
 from .urls import SEGMENT
@@ -322,7 +322,7 @@ def _of_custom(
     router: Router, method: str, path: str, host: str | None, steps: list[Step]
 ) -> Match | Answer:
     """A router with a route() of its own; what it registered counts after that."""
-    found = router.route(_Asked(method, path, host))
+    found = router.route(Asked(method, path, host))
     said = "None" if found is None else repr(found)
     steps.append(Step(1, router.mount_point, "router", f"its route() says {said}"))
     if found is not None:

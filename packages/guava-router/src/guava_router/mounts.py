@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from . import patterns
+from typing import Any
+
+from . import patterns, urls
 from ._core import Match, MountsBase, RouterBase
 from .answers import AllowedMethods, Answer, MethodNotAllowed, NotFound, RedirectHandler
 from .convention import ConventionRouter
-from .errors import RouteConflict, RouteError
+from .errors import RouteConflict, RouteError, UnknownRoute
 from .faces import Faces
-from .router import RouteList, Router, _Asked, as_match
+from .router import Asked, RouteList, Router, as_match
 from .static import StaticRouter
 
 # What one router says gives way to what another at the same place has.
@@ -37,7 +39,9 @@ class Mounts(Faces, MountsBase):
     2. Then the longest mount point above the path decides; shorter ones are not asked. A mount
        point ends at a slash: "/static" has "/static" and "/static/a.css", not "/staticfoo".
     3. Of several routers at that point, plain Routers go before the others, each kind in the order
-       of adding; the first that does not return None answers.
+       of adding; the first that has a route for the path answers. A redirect to another slash, a
+       405 or an answer to OPTIONS gives way to the route of a later one; if there is none, the
+       first of these is the answer.
 
     A package that has a router of its own is no longer part of the package around: with
     MVCRouter(package="controllers") and RESTRouter("/api", "controllers.api"), the first does not
@@ -78,6 +82,23 @@ class Mounts(Faces, MountsBase):
         """The routes of all routers, in the order in which they were added."""
         return RouteList(route for router in self._routers for route in router.routes())
 
+    def url_for(self, name: str, /, query: Any = None, **params: Any) -> str:
+        """The path of a named route of any of the routers; see Router.url_for().
+
+        Raises UnknownRoute also for a name that several routers have: ask one of them.
+        """
+        known = [router for router in self._routers if name in router._route_names()]
+        if not known:
+            raise urls.unknown(
+                name, [n for router in self._routers for n in router._route_names()]
+            )
+        if len(known) > 1:
+            raise UnknownRoute(
+                f"the name {name!r} is one of {' and of '.join(map(repr, known))}: call url_for() "
+                f"of the router that you mean"
+            )
+        return known[0].url_for(name, query, **params)
+
     def check(self) -> None:
         """Resolves every registered handler; see Router.check()."""
         for router in self._routers:
@@ -93,7 +114,7 @@ class Mounts(Faces, MountsBase):
         aside: Answer | None = None
         for router, custom in self.order(path):
             if custom:
-                answer = router.route(_Asked(method, path, host))
+                answer = router.route(Asked(method, path, host))
                 if answer is not None:
                     return as_match(answer, path)
                 found = RouterBase.match(router, method, path, host, query)
@@ -129,6 +150,7 @@ class Mounts(Faces, MountsBase):
                 (patterns.mount_segments(point), tuple(sorted(there, key=_rank)))
                 for point, there in points.items()
             ),
+            _GIVING_WAY,
         )
 
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
-from . import conversions, patterns
+from . import conversions, patterns, urls
 from ._core import Endpoint
 from .actions import Arity, Function, bind
 from .conversions import Conversion
-
-# RFC 3986, section 3.3: what a segment may hold as it is, beside letters and digits.
-_SEGMENT = "!$&'()*+,;=:@-._~"
 
 
 class Action(NamedTuple):
@@ -52,45 +50,33 @@ class Action(NamedTuple):
         kind = "" if self.rest.convert is None else f":{self.rest.name}"
         return "{" + self.rest_name + kind + "...}"
 
-    def texts(self, params: dict[str, Any]) -> list[str]:
-        """The segments that stand for these arguments.
+    def texts(self, name: str, params: dict[str, Any]) -> list[str]:
+        """The segments that stand for these arguments; name: of the route, for errors.
 
-        Raises TypeError for one that is missing or of the wrong type, ValueError for a value that
-        no URL has.
+        Raises TypeError for one that is missing, superfluous or of the wrong type, ValueError for
+        a value that no URL has.
         """
-        texts = []
-        for name, conversion in zip(self.arity.names, self.conversions, strict=True):
-            if name not in params:
-                break
-            texts.append(_text(name, conversion, params[name]))
-        given = [*params.get(self.rest_name, ())] if self.rest is not None else []
-        if len(texts) < max(self.arity.low, len(params) - (self.rest_name in params)) or (
-            given and len(texts) < len(self.conversions)
-        ):
-            raise TypeError(f"{self.what} needs the argument {self.arity.names[len(texts)]}")
-        for value in given:
-            assert self.rest is not None
-            texts.append(_text(self.rest_name, self.rest, value))
-        return texts
-
-    def check_names(self, params: dict[str, Any]) -> None:
-        known = {*self.arity.names, *([self.rest_name] if self.rest is not None else [])}
-        for name in params:
-            if name not in known:
+        names, rest = self.arity.names, tuple[Any, ...]()
+        if self.rest is not None and self.rest_name in params:
+            params = dict(params)
+            given = params.pop(self.rest_name)
+            if isinstance(given, str) or not isinstance(given, Iterable):
                 raise TypeError(
-                    f"{self.what} has no argument {name}; what belongs into the query is given as "
-                    f"query={{...}}"
+                    f"url_for({name!r}): {self.rest_name!r}: a list was expected, not {given!r}"
                 )
-
-
-def _text(name: str, conversion: Conversion, value: Any) -> str:
-    try:
-        text = conversion.format(value)
-    except (TypeError, ValueError) as error:
-        raise type(error)(f"{name} {error}") from error
-    if text in ("", ".", "..") or "/" in text:
-        raise ValueError(f"{name}: {text!r} cannot be one segment of a path")
-    return text
+            rest = tuple(given)
+        # Only what is at the end may be left out.
+        last = max((i + 1 for i, one in enumerate(names) if one in params), default=0)
+        wanted = names[: len(names) if rest else max(self.arity.low, last)]
+        urls.check_names(name, wanted, params)
+        texts = [
+            urls.segment(name, parameter, conversion.format, params[parameter])
+            for parameter, conversion in zip(wanted, self.conversions, strict=False)
+        ]
+        for value in rest:
+            assert self.rest is not None
+            texts.append(urls.segment(name, self.rest_name, self.rest.format, value))
+        return texts
 
 
 def action_of(endpoint: Endpoint, cls: type, function: Function, what: str) -> Action:
@@ -149,7 +135,7 @@ class Planned(NamedTuple):
                 n += 1
             else:
                 parts.append(segment.replace("_", "-"))
-        return "/" + "/".join(quote(part, safe=_SEGMENT) for part in [*parts, *texts[n:]])
+        return "/" + "/".join(quote(part, safe=urls.SEGMENT) for part in [*parts, *texts[n:]])
 
     def takes(self, n: int) -> bool:
         """Whether the route has n arguments in all."""

@@ -76,7 +76,7 @@ def _caller() -> str:
     return f"{frame.f_code.co_filename}:{frame.f_lineno}"
 
 
-class _Asked:
+class Asked:
     """A request for routers that have a route() of their own."""
 
     __slots__ = ("host", "method", "path")
@@ -248,10 +248,13 @@ class Router(Faces, RouterBase):
         Raises HandlerNotFound with the place where the handler was registered, or
         ControllerImportError.
         """
-        for route, _, _ in self._registered().routes:
+        for registered in self._registered().routes:
+            route = registered.route
             if isinstance(route.handler, Handler):
                 try:
-                    resolve(route.handler)
+                    # Each parameter of the pattern is an argument behind the handler's own.
+                    args = (*route.handler.args, *registered.names)
+                    resolve(route.handler.endpoint.handler(args))
                 except Exception as error:
                     error.add_note(f"registered at {route.where}")
                     raise
@@ -262,6 +265,10 @@ class Router(Faces, RouterBase):
         if self._registry is None:
             self._registry = Registry()
         return self._registry
+
+    def _route_names(self) -> list[str]:
+        """What url_for() knows."""
+        return list(self._registered().names)
 
     def _placed(self) -> Iterator[Route]:
         """The registered routes, with the mount point as it is now."""
@@ -295,7 +302,7 @@ class Router(Faces, RouterBase):
         self, method: str, path: str, host: str | None = None, query: str = ""
     ) -> Match | Answer:
         """match() of a class that has a route() of its own; what was registered counts after."""
-        found = self.route(_Asked(method, path, host))
+        found = self.route(Asked(method, path, host))
         if found is None:
             return RouterBase.match(self, method, path, host, query)
         return as_match(found, path)
@@ -307,7 +314,7 @@ class Router(Faces, RouterBase):
 
         answer: what the patterns would say.
         """
-        found = RouterBase.route(self, _Asked(method, path, host))
+        found = RouterBase.route(self, Asked(method, path, host))
         return answer or NotFound() if found is None else as_match(found, path)
 
     def __repr__(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -47,19 +47,27 @@ def fill(name: str, pieces: Pieces, params: Mapping[str, Any], safe: str = SEGME
 
 
 def _text(name: str, parameter: Parameter, value: Any, safe: str) -> str:
-    what = f"url_for({name!r}): {parameter.name!r}"
+    rest = parameter.converter_name == "path"
+    text = segment(name, parameter.name, parameter.converter.format, value, slashes=rest)
+    return quote(text, safe=safe + "/" if rest else safe)
+
+
+def segment(
+    name: str, parameter: str, form: Callable[[Any], str], value: Any, slashes: bool = False
+) -> str:
+    """The text of a parameter's value, not percent-encoded."""
+    what = f"url_for({name!r}): {parameter!r}"
     try:
-        text = parameter.converter.format(value)
+        text = form(value)
     except (TypeError, ValueError) as error:
         raise type(error)(f"{what}: {error}") from None
     if not isinstance(text, str):
         raise TypeError(f"{what}: format() of the converter must give a str, not {text!r}")
     if not text:
         raise ValueError(f"{what} must not be empty")
-    rest = parameter.converter_name == "path"
-    if "/" in text and not rest:
+    if "/" in text and not slashes:
         raise ValueError(f"{what} must not have a slash: {text!r}")
-    return quote(text, safe=safe + "/" if rest else safe)
+    return text
 
 
 def check_path(name: str, path: str) -> str:

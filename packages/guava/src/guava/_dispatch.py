@@ -5,7 +5,16 @@ from typing import Any, Protocol
 
 import guava_router
 from guava_http import BodyPolicy, ClientDisconnected, Request, RequestError, Response
-from guava_router import Dispatch, Handler, HandlerNotFound, Mounts, Router, StaticHandler
+from guava_router import (
+    Answer,
+    Dispatch,
+    Handler,
+    HandlerNotFound,
+    Match,
+    Mounts,
+    Router,
+    StaticHandler,
+)
 
 from . import _pages, _static
 from ._actions import Run, compile_action, guarded, waits
@@ -52,10 +61,16 @@ class Dispatcher:
         found = self._mounts.route(req)
         return None if found is None else found[1]
 
+    def url_for(self, name: str, query: Any, params: dict[str, Any]) -> str:
+        return self._mounts.url_for(name, query, **params)
+
     def body_policy(self, req: Request) -> BodyPolicy | None:
         """What the action in charge of a request says of its body: see `guava.request`."""
         try:
-            answer = self.route(req)
+            found = self.handle.find(req)
+            answer = None if found is None else found[1]
+            if type(answer) is Match:
+                answer = answer.target
             if type(answer) is Handler:
                 answer = guava_router.resolve(answer).function
         except Exception:
@@ -95,7 +110,7 @@ class Dispatcher:
                 raise TypeError(f"{handler!r}: {cls!r} does not derive from guava's Controller")
             if hasattr(Controller, handler.action):
                 raise TypeError(f"{handler!r}: {handler.action} is no action but a helper")
-            binding = Binding(router.session_store, f"{endpoint.controller} behind {router!r}")
+            binding = Binding(router, self._mounts, endpoint.controller)
             run = compile_action(cls, handler.action, binding, self.failed)
             self._prepared[key] = run
         # An endpoint may be reached through several routers, each with its own sessions.
@@ -107,9 +122,18 @@ class Dispatcher:
     def _carry_out(self, req: Request, handler: Any) -> Any:
         if isinstance(handler, StaticHandler):
             return _static.send(req, handler)
-        if isinstance(handler, guava_router.Answer):
+        if isinstance(handler, Answer):
             return self._send(req, handler)
-        result = handler(req)
+        if isinstance(handler, Match):
+            target = handler.target
+            if not callable(target) or isinstance(target, Answer):
+                # The pattern has parameters that such a target has no use for.
+                return self._carry_out(req, target)
+            result = target(req, **handler.params)
+        elif callable(handler):
+            result = handler(req)
+        else:
+            raise TypeError(f"{handler!r} is registered for {req.path!r}, and cannot be called")
         return guarded(result, req, self.failed) if waits(result) else result
 
     def _send(self, req: Request, answer: guava_router.Answer) -> Response:

@@ -38,8 +38,8 @@ class Controller:
     One instance serves one request. A router finds the class and the method (the *action*) by the
     URL; only public methods that your own class defines can be reached, never one of those below.
 
-    An action is a ``def`` or an ``async def``. It takes the further parts of the URL as ``str``
-    arguments, and answers by one of
+    An action is a ``def`` or an ``async def``. It takes the further parts of the URL as
+    arguments, ``str`` or what their annotations say, and answers by one of
 
     - returning ``str`` or ``bytes`` (sent as ``text/html; charset=utf-8`` unless a Content-Type is
       set), a ``dict`` or ``list`` (sent as JSON), a ``Response``, or an iterator or async iterator
@@ -54,7 +54,7 @@ class Controller:
     what needs the request belongs into `before_action`.
     """
 
-    __slots__ = ("_out", "_resp", "_session", "req")
+    __slots__ = ("_binding", "_out", "_resp", "_session", "req")
 
     #: The request that is answered.
     req: Request
@@ -63,6 +63,7 @@ class Controller:
     _resp: Response | None
     #: The session; until it is touched, what can open it.
     _session: "Session | Binding"
+    _binding: Binding
 
     # ---- what came ---------------------------------------------------------------------------
 
@@ -182,6 +183,25 @@ class Controller:
         resp.headers["Location"] = quote(location, safe=_AS_IT_IS)
         resp.status = status
         return resp
+
+    def url_for(self, name: str, /, query: Any = None, **params: Any) -> str:
+        """The path of a route by its name, percent-encoded: for links and redirects.
+
+        Args:
+            name: an action's, ``"post.view"`` (in packages ``"admin.post.view"``, of resources
+                ``"users.get_one"``), or what a pattern was registered with. The names of the
+                controller's own router go before those of others.
+            query: a mapping or pairs for behind the "?"; a list as a value counts once for each
+                item.
+            params: the action's arguments, or the pattern's parameters.
+
+        Raises:
+            LookupError: no route has this name, or several other routers have; guava-router's
+                UnknownRoute.
+            TypeError: a parameter is missing, is not the route's, or has the wrong type.
+            ValueError: a value cannot stand in a path.
+        """
+        return self._binding.url_for(name, query, params)
 
     # ---- to override -------------------------------------------------------------------------
 

@@ -5,16 +5,19 @@ All four come from the package guava-router, whose documentation has their rules
 
 from guava_router import MVCRouter as _MVCRouter
 from guava_router import RESTRouter as _RESTRouter
-from guava_router import Router, StaticRouter
+from guava_router import Router, StaticRouter, collection, member
 from guava_session import SessionStore
 
 from .controller import Controller
 
-__all__ = ["MVCRouter", "RESTRouter", "Router", "StaticRouter"]
+__all__ = ["MVCRouter", "RESTRouter", "Router", "StaticRouter", "collection", "member"]
 
 
 class MVCRouter(_MVCRouter):
     """``/post/view/10`` is ``PostController.view("10")`` in the module ``post`` of a package.
+
+    An argument with an annotation is converted: with ``view(self, number: int)`` it is 10, and
+    ``/post/view/ten`` is not found.
 
     Args:
         mount_point: the path at which it lies.
@@ -37,6 +40,9 @@ class MVCRouter(_MVCRouter):
 
 class RESTRouter(_RESTRouter):
     """``GET /users/10`` is ``UsersController.get_one("10")`` in the module ``users`` of a package.
+
+    Arguments are converted as those of `MVCRouter`. `collection` and `member` mark further actions
+    of a resource, ``singular = True`` a resource without ids.
 
     Args:
         mount_point: the path at which it lies.

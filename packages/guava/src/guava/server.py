@@ -117,6 +117,16 @@ class Server:
         guava.handler); None when there is nothing."""
         return self._dispatcher.route(req)
 
+    def url_for(self, name: str, /, query: Any = None, **params: Any) -> str:
+        """The path of a route of any of the routers, by its name; see `Controller.url_for`.
+
+        Raises:
+            LookupError: no route has this name, or the routes of several routers have.
+            TypeError: a parameter is missing, is not the route's, or has the wrong type.
+            ValueError: a value cannot stand in a path.
+        """
+        return self._dispatcher.url_for(name, query, params)
+
     # ---- answers -----------------------------------------------------------------------------
 
     @property

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 NATIVE = Path(__file__).parent.parent / "native"
-SOURCES = ["chunks", "field", "parser", "scan", "target", "verdict"]
+SOURCES = ["address", "chunks", "field", "parser", "scan", "target", "verdict"]
 COMPILER = shlex.split(sysconfig.get_config_var("CC") or "cc")[0]
 VALGRIND = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null"]
 MANY = 100

@@ -176,3 +176,8 @@ def test_too_many(native, caplog):
 
     native.run(lambda request: request.early_hints({"A": "x" * 9000}), scenario)
     assert "at most" in str(caplog.records[0].exc_info[1])
+
+
+def test_the_message_names_the_field():
+    with pytest.raises(ValueError, match=r"^early hints have no Content-Length$"):
+        Request().early_hints({"Link": "</a>", "Content-Length": "5"})

@@ -75,7 +75,11 @@ def test_a_finding_is_told(folder):
     assert b";x=" in current.read_bytes()
 
 
-@pytest.mark.parametrize("path", sorted(run.CORE.glob("*.[ch]")), ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "path",
+    sorted(run.CORE.parent.rglob("*.[ch]")),
+    ids=lambda path: f"{path.parent.name}/{path.name}",
+)
 def test_no_function_that_does_not_know_its_bounds(path):
     called = set(re.findall(r"\b(\w+)\s*\(", path.read_text()))
     assert called.isdisjoint(FORBIDDEN)

@@ -386,3 +386,19 @@ def test_http_date():
             http_date(wrong)
     with pytest.raises(TypeError):
         http_date("now")
+
+
+@pytest.mark.parametrize(
+    "lengths", [["1", "2"], ["2", "1"], ["a"], [""], ["1, 1"], ["-1"], ["+1"]]
+)
+def test_there_is_one_length(lengths):
+    response = Response("x", headers=[("Content-Length", length) for length in lengths])
+    with pytest.raises(ValueError, match="one Content-Length"):
+        response.render()
+
+
+def test_a_length_that_is_written_twice():
+    response = Response(
+        "x", headers=[("A", "1"), ("Content-Length", "1"), ("content-length", "1")]
+    )
+    assert response.render().lower().count(b"content-length: 1\r\n") == 1

@@ -9,6 +9,7 @@
 #include <emmintrin.h>
 #endif
 
+#include "core/address.h"
 #include "core/field.h"
 
 #define HEX 1  /* a hexadecimal digit */
@@ -90,18 +91,13 @@ is_visible(const char *at, const char *end, const char *most)
     }
 }
 
-/* The address of "[...]": what RFC 3986 calls IP-literal. Returns the byte after the bracket, or
- * NULL. Whether the address makes sense is for whoever uses it. */
+/* "[...]", what RFC 3986 calls IP-literal. Returns the byte after the bracket, or NULL. */
 static const char *
 skip_literal(const char *at, const char *end)
 {
     const char *close = memchr(at, ']', (size_t)(end - at));
-    if (close == NULL || close == at + 1)
+    if (close == NULL || !gh_is_ip_literal(at + 1, (size_t)(close - at - 1)))
         return NULL;
-    for (at++; at < close; at++) {
-        if (!is(*at, HOST) && *at != ':')
-            return NULL;
-    }
     return close + 1;
 }
 

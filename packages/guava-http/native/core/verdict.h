@@ -19,6 +19,7 @@
     X(GH_BODY_TOO_LARGE, 413, "The body is larger than this server takes.")                       \
     X(GH_TARGET_TOO_LONG, 414, "The request target is longer than this server takes.")            \
     X(GH_BAD_EXPECTATION, 417, "The only expectation that is met is 100-continue.")               \
+    X(GH_OTHER_HOST, 421, "This server does not answer for that host.")                           \
     X(GH_HEAD_TOO_LARGE, 431, "The header fields are larger than this server takes.")             \
     X(GH_TOO_MANY_FIELDS, 431, "There are more header fields than this server takes.")            \
     X(GH_UNKNOWN_METHOD, 501, "The method is not implemented.")                                   \

@@ -3,6 +3,7 @@
  *
  *   server.c    the object that Python starts and closes
  *   options.c   the numbers it goes by
+ *   hosts.c     the names that it answers for
  *   peer.c      a connection's life: made, settled, closed
  *   deadline.c  how long it may take for what
  *   crowd.c     when connections are many
@@ -95,6 +96,7 @@ typedef struct {
     PyObject *throttle;    /* throttle(bool): asyncio's listeners rest, or go on */
     PyObject *encode;      /* encode(request, result): what to send instead; NULL: nothing */
 
+    PyObject *hosts;         /* a tuple of bytes: those that are answered for; NULL: any */
     PyObject *limits_object; /* Python's Limits: what only Python needs is read there */
     gh_limits limits;
     gh_limits head_limits;   /* the same, for heads: a policy may allow longer bodies */
@@ -418,6 +420,13 @@ void gh_adapter_forget(guava_stream *stream);
 /* A loop of asyncio's as the table's `loop`; NULL with an exception set. */
 gh_foreign *gh_foreign_new(struct gh_server_part *part, PyObject *loop);
 void gh_foreign_free(gh_foreign *foreign);
+
+/* ---- hosts.c --------------------------------------------------------------------------------
+ */
+/* Whether a request for this authority, which is well-formed or empty, is for us. */
+bool gh_hosts_have(PyObject *hosts, gh_slice authority);
+/* Sets server->hosts to a tuple of bytes, or to any for None: 0, or -1 with an exception set. */
+int gh_hosts_set(gh_server *server, PyObject *hosts);
 
 /* ---- options.c -------------------------------------------------------------------------------
  */

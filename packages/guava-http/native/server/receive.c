@@ -248,6 +248,8 @@ receive_head(gh_peer *peer, const char *bytes, size_t n)
     if (verdict == GH_OK)
         verdict =
             gh_parse_head(&peer->scan, bytes, size, &server->head_limits, server->fields, &head);
+    if (verdict == GH_OK && server->hosts != NULL && !gh_hosts_have(server->hosts, head.host))
+        verdict = GH_OTHER_HOST;
     /* A refusal of HEAD has no body either, as far as it can be told for one. */
     peer->head_only = begins_with_head(bytes + peer->scan.start, n - peer->scan.start);
     peer->scan = (gh_scan){0};

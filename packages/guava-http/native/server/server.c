@@ -72,6 +72,7 @@ server_traverse(gh_server *self, visitproc visit, void *arg)
     Py_VISIT(Py_TYPE(self));
     Py_VISIT(self->module);
     Py_VISIT(self->loop_object);
+    Py_VISIT(self->hosts);
     Py_VISIT(self->limits_object);
     Py_VISIT(self->handler);
     Py_VISIT(self->context);
@@ -91,6 +92,7 @@ static int
 server_clear(gh_server *self)
 {
     Py_CLEAR(self->loop_object);
+    Py_CLEAR(self->hosts);
     Py_CLEAR(self->limits_object);
     Py_CLEAR(self->handler);
     Py_CLEAR(self->context);
@@ -366,6 +368,23 @@ static PyMethodDef server_methods[] = {
     {NULL},
 };
 
+static PyObject *
+server_get_hosts(gh_server *self, void *Py_UNUSED(closure))
+{
+    return Py_NewRef(self->hosts == NULL ? Py_None : self->hosts);
+}
+
+static int
+server_set_hosts(gh_server *self, PyObject *hosts, void *Py_UNUSED(closure))
+{
+    return gh_hosts_set(self, hosts);
+}
+
+static PyGetSetDef server_getset[] = {
+    {"hosts", (getter)server_get_hosts, (setter)server_set_hosts, "Answered for.", NULL},
+    {NULL},
+};
+
 static PyMemberDef server_members[] = {
     {"connections", T_PYSSIZET, offsetof(gh_server, n_peers), READONLY, "Open now."},
     {"tasks", T_PYSSIZET, offsetof(gh_server, n_tasks), READONLY, "Suspended now."},
@@ -389,6 +408,7 @@ static PyType_Slot server_slots[] = {
     {Py_tp_dealloc, server_dealloc},
     {Py_tp_methods, server_methods},
     {Py_tp_members, server_members},
+    {Py_tp_getset, server_getset},
     {0, NULL},
 };
 

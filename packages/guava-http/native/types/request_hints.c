@@ -26,9 +26,13 @@ rendered(gh_request *self, PyObject *headers)
 {
     const gh_fields *fields = gh_headers_fields(headers);
     for (uint32_t i = 0; i < fields->n; i++) {
-        if (is_refused(&fields->at[i]))
-            return PyErr_Format(PyExc_ValueError, "early hints have no %.*s",
-                                (int)fields->at[i].name.len, fields->at[i].name.base);
+        if (!is_refused(&fields->at[i]))
+            continue;
+        PyObject *name = gh_name_str(self->types, fields->at[i].name);
+        if (name != NULL)
+            PyErr_Format(PyExc_ValueError, "early hints have no %U", name);
+        Py_XDECREF(name);
+        return NULL;
     }
     const gh_field_text *lines = gh_headers_lines(headers);
     return PyBytes_FromStringAndSize(lines->text, (Py_ssize_t)lines->len);

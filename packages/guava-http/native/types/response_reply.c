@@ -1,5 +1,5 @@
-/* response_reply.c: a Response as the server sends it. Nothing is checked here: everything was
- * when it was set. */
+/* response_reply.c: a Response as the server sends it. What can be checked was when it was
+ * set; how long the body is said to be only its fields together tell. */
 #include "types/response.h"
 
 #include <string.h>
@@ -40,24 +40,39 @@ parse_length(gh_slice value)
     return value.len == 0 ? -1 : length;
 }
 
-/* True for a field that is the server's to write. Connection with other options (Upgrade, say)
- * is not. */
-static bool
+/* One length, however often it is written: two, or none, and nobody knows which was meant. */
+static int
+take_length(const gh_field *field, gh_reply *reply)
+{
+    int64_t length = parse_length(field->value);
+    if (length >= 0 && (reply->length < 0 || reply->length == length)) {
+        reply->length = length;
+        return 1;
+    }
+    PyObject *found = gh_latin1(field->value.base, field->value.len);
+    if (found != NULL)
+        PyErr_Format(PyExc_ValueError, "a response has one Content-Length, a number, found %R%s",
+                     found, length < 0 ? "" : " beside another");
+    Py_XDECREF(found);
+    return -1;
+}
+
+/* 1 for a field that is the server's to write, -1 with ValueError. Connection with other options
+ * (Upgrade, say) is not. */
+static int
 is_framing(const gh_field *field, gh_reply *reply)
 {
-    if (is_named(field, "content-length", 14)) {
-        reply->length = parse_length(field->value);
-        return true;
-    }
+    if (is_named(field, "content-length", 14))
+        return take_length(field, reply);
     if (is_named(field, "transfer-encoding", 17))
-        return true;
+        return 1;
     if (!is_named(field, "connection", 10))
-        return false;
+        return 0;
     if (gh_same_name(field->value.base, field->value.len, "close", 5))
         reply->keep_alive = false;
     else if (!gh_same_name(field->value.base, field->value.len, "keep-alive", 10))
-        return false;
-    return true;
+        return 0;
+    return 1;
 }
 
 /* One pass over the fields; only a response with a field of framing copies the others. */
@@ -71,7 +86,12 @@ reply_fields(gh_response *self, gh_reply *reply)
     for (uint32_t i = 0; i < fields->n; i++) {
         const gh_field *field = &fields->at[i];
         size_t size = (size_t)field->name.len + field->value.len + 4;
-        if (is_framing(field, reply)) {
+        int framing = is_framing(field, reply);
+        if (framing < 0) {
+            Py_XDECREF(spare);
+            return -1;
+        }
+        if (framing > 0) {
             if (spare != NULL)
                 continue;
             spare = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)text->len);

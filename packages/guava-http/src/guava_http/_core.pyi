@@ -847,6 +847,11 @@ class Server:
     disconnected: int
     full: int
     encode: Callable[[Request, Any], Any] | None
+    @property
+    def hosts(self) -> tuple[bytes, ...] | None:
+        """Answered for."""
+    @hosts.setter
+    def hosts(self, value: tuple[bytes, ...] | None) -> None: ...
     def __init__(
         self,
         handler: Callable[[Request], Any],

@@ -22,6 +22,7 @@ from collections.abc import (
     AsyncIterator,
     Awaitable,
     Callable,
+    Iterable,
     Iterator,
     Sequence,
 )
@@ -32,6 +33,7 @@ import guava_loop
 from . import _core
 from .body import BodyPolicy
 from .compression import Compression
+from .hosts import host_names
 from .limits import Limits, Timeouts
 from .stats import ServerStats
 from .threads import Threads, outcome, usual_number
@@ -94,10 +96,14 @@ class Server:
             are needed.
         body_policy: asked, once its head is there, about each request that has a body; None is
             what the handler's own `__guava_body__` says. See `BodyPolicy`.
+        allowed_hosts: the names that are answered for, whatever the port: "example.com",
+            ".example.com" for that and all names below it, "192.0.2.1", "[::1]". A request for
+            another host, or for none, gets 421 and the connection's end. None is any host: then
+            do not make links of `Request.host`, which the client chooses.
 
     Raises:
         TypeError: the handler is not callable.
-        ValueError: a limit or timeout is out of range.
+        ValueError: a limit or timeout is out of range, or an allowed host is no name.
     """
 
     def __init__(
@@ -115,6 +121,7 @@ class Server:
         threads: int | None = None,
         compress: bool | Compression = False,
         body_policy: Callable[[_core.Request], BodyPolicy | None] | None = None,
+        allowed_hosts: Iterable[str] | None = None,
     ) -> None:
         if transport not in ("auto", "native", "asyncio"):
             raise ValueError(f"transport must be auto, native or asyncio, not {transport!r}")
@@ -142,6 +149,7 @@ class Server:
             body_policy=policy,
             threaded=self._threads,
         )
+        self._core.hosts = host_names(allowed_hosts)
         if compress:
             self._core.encode = Compression() if compress is True else compress
         self._host = host

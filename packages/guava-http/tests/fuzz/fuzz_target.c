@@ -1,5 +1,8 @@
 /* fuzz_target.c: request targets and authorities. The first byte of the input chooses the method,
  * the rest is the target, and by itself an authority. */
+#include <arpa/inet.h>
+
+#include "core/address.h"
 #include "core/field.h"
 #include "core/target.h"
 #include "text.h"
@@ -8,6 +11,21 @@ static void
 check_slice(gh_slice part, const gh_head *head)
 {
     CHECK(part.len == 0 || inside(part.base, part.len, head->start, head->size));
+}
+
+/* What stands between the brackets, by the system's own reader. */
+static void
+check_literal(const char *text, size_t n)
+{
+    struct in6_addr address;
+    char *copy = malloc(n + 1);
+    CHECK(copy != NULL);
+    memcpy(copy, text, n);
+    copy[n] = '\0';
+    bool known = strlen(copy) == n && inet_pton(AF_INET6, copy, &address) == 1;
+    bool future = n > 0 && (*text | 0x20) == 'v';
+    CHECK(gh_is_ip_literal(text, n) == known || future);
+    free(copy);
 }
 
 /* host [":" port] of RFC 3986 and nothing else. */
@@ -21,6 +39,7 @@ check_authority(gh_slice slice)
         const char *close = memchr(slice.base, ']', slice.len);
         CHECK(close != NULL && close > slice.base + 1);
         at = (size_t)(close + 1 - slice.base);
+        CHECK(gh_is_ip_literal(slice.base + 1, at - 2));
         CHECK(memchr(slice.base + 1, '[', slice.len - 1) == NULL);
     }
     for (; at < slice.len && slice.base[at] != ':'; at++)
@@ -79,6 +98,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         check_split(&head);
     if (gh_is_authority(target, false))
         check_authority(target);
+    check_literal(target.base, n);
     CHECK(gh_is_authority(target, false) || !gh_is_authority(target, true) || n == 0 ||
           *target.base == ':');
     free(line);

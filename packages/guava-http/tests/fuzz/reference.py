@@ -4,13 +4,14 @@ once, and does not say what is wrong."""
 
 from __future__ import annotations
 
+import ipaddress
 import re
 
 TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 VALUE = rb"[\t\x20-\x7e\x80-\xff]*"
 HEX = rb"[0-9A-Fa-f]"
 NAME = rb"(?:[A-Za-z0-9._~!$&'()*+,;=-]|%" + HEX + HEX + rb")"
-LITERAL = rb"\[[A-Za-z0-9._~!$&'()*+,;=:-]+\]"
+LITERAL = rb"\[(?:[0-9A-Fa-f:.]+|[vV]" + HEX + rb"+\.[A-Za-z0-9._~!$&'()*+,;=:-]+)\]"
 TEXT = rb"(?:[\x21-\x22\x24\x26-\x7e]|%" + HEX + HEX + rb")*"
 
 REQUEST = re.compile(rb"(" + TOKEN + rb") ([\x21-\x7e]+) HTTP/1\.([01])")
@@ -68,6 +69,16 @@ def _check_target(method: bytes, target: bytes) -> None:
         _must(method == b"OPTIONS")
     else:
         _must(ABSOLUTE.fullmatch(target))
+        _check_host(re.split(rb"[/?]", target)[2])
+
+
+def _check_host(host: bytes) -> None:
+    _must(HOST.fullmatch(host))
+    inside = re.match(rb"\[([^vV][^\]]*)\]", host)
+    try:
+        _must(not inside or ipaddress.IPv6Address(inside[1].decode()))
+    except ipaddress.AddressValueError:
+        raise Refused from None
 
 
 def _line(data: bytes, at: int) -> tuple[bytes, int]:
@@ -131,7 +142,8 @@ def _request(data: bytes, at: int) -> tuple[Found, int, bool]:
     hosts, lengths = values(b"host"), values(b"content-length")
     codings = values(b"transfer-encoding")
     _must(len(hosts) == 1 or (minor == b"0" and not hosts))
-    _must(all(HOST.fullmatch(host) for host in hosts))
+    for host in hosts:
+        _check_host(host)
     _must(len(lengths) + len(codings) <= 1)
     _must(all(re.fullmatch(rb"[0-9]+", length) for length in lengths))
     _must(all(coding.lower() == b"chunked" for coding in codings))

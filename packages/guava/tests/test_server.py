@@ -244,6 +244,17 @@ def test_answers_are_compressed_if_it_is_asked_to(serve: Callable) -> None:
     assert "Content-Encoding" not in answer.headers
 
 
+def test_it_answers_for_its_names_only_if_it_is_told_them(serve: Callable) -> None:
+    index = """
+    class IndexController(Controller):
+        def index(self):
+            return self.req.host
+    """
+    client = serve(index=index, server={"allowed_hosts": [".example.com"]})
+    assert client.ask("/", headers={"Host": "a.example.com"}).body == b"a.example.com"
+    assert client.ask("/", headers={"Host": "example.org"}).status == 421
+
+
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificate")
 def test_tls(run: Callable, tmp_path: Path) -> None:
     key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"

@@ -6,7 +6,7 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from ssl import SSLContext
 from types import TracebackType
 from typing import Any, Self
@@ -51,6 +51,8 @@ class Server:
         threads: how many plain functions that read a body as it comes run at the same time; None
             is the number of processors plus 4.
         ssl: a context for TLS; the address is then https.
+        allowed_hosts: the names that are answered for, ``".example.com"`` with all below it;
+            other hosts get 421. None is any: then the client chooses ``req.host``.
 
     Raises:
         NotImplementedError: more than one worker is asked for.
@@ -71,6 +73,7 @@ class Server:
         compress: bool | guava_http.Compression = False,
         threads: int | None = None,
         ssl: SSLContext | None = None,
+        allowed_hosts: Iterable[str] | None = None,
     ) -> None:
         if not 0 <= port <= 65535:
             raise ValueError(f"a port is a number from 0 to 65535, not {port!r}")
@@ -91,6 +94,7 @@ class Server:
         self.compress = compress
         self.threads = threads
         self.ssl = ssl
+        self.allowed_hosts = allowed_hosts
         self._port = port
         self._dispatcher = Dispatcher(self._error_page)
         self._http: guava_http.Server | None = None
@@ -198,6 +202,7 @@ class Server:
             threads=self.threads,
             ssl=self.ssl,
             body_policy=self._dispatcher.body_policy,
+            allowed_hosts=self.allowed_hosts,
         )
         await self._http.start()
 

@@ -25,7 +25,7 @@ def in_an_empty_folder(tmp_path, monkeypatch):
 
 
 def test_every_block_is_tested_here():
-    assert len(BLOCKS) == 7
+    assert len(BLOCKS) == 8
 
 
 def test_the_wsgi_application():
@@ -52,6 +52,15 @@ def test_the_wsgi_application():
 def test_the_wsgi_application_has_the_promised_length():
     (block,) = [block for block in BLOCKS if "def application" in block]
     assert len([line for line in block.splitlines() if line.strip()]) <= 15
+
+
+def test_around_an_application():
+    application, bodies, answer = run("WSGISessions(counting")["wsgi"], [], {}
+    environ = {"wsgi.url_scheme": "http"}
+    for _ in range(2):
+        bodies.append(b"".join(application(environ, lambda status, fields: answer.update(fields))))
+        environ["HTTP_COOKIE"] = answer["Set-Cookie"].partition(";")[0]
+    assert bodies == [b"1\n", b"2\n"]
 
 
 def test_login_and_logout():

@@ -7,6 +7,7 @@ nothing of HTTP libraries: strings go in, strings and plain values come out.
 """
 
 from ._core import generate_id, is_id
+from .asgi import ASGISessions
 from .cookie import SessionCookie, find_cookie
 from .csrf import CSRFError
 from .file import FileStore
@@ -20,12 +21,14 @@ from .serializer import JSONSerializer, Serializer
 from .session import Session
 from .sqlite import SQLiteStore
 from .store import SessionStore, StoreError, storage_key
+from .wsgi import WSGISessions
 
 #: What `SessionStore(type=...)` takes, under the names of Guava's README.
 Mem = MemoryStore
 File = FileStore
 
 __all__ = [
+    "ASGISessions",
     "BadSignature",
     "CSRFError",
     "File",
@@ -44,6 +47,7 @@ __all__ = [
     "SessionStore",
     "StoreError",
     "UnsafePickleSerializer",
+    "WSGISessions",
     "find_cookie",
     "generate_id",
     "is_id",

@@ -338,8 +338,7 @@ class Session(MutableMapping[str, Any]):
     def csrf_token(self) -> str:
         """A token for a form of this visitor; see `check_csrf`. A new session is kept for it.
 
-        Each call gives another one, and all of them are good as long as the session has its id.
-        """
+        Each call gives another one; all of them are good as long as the session has its id."""
         sid = self.sid
         if not self._stored:
             self._forced = True
@@ -348,8 +347,7 @@ class Session(MutableMapping[str, Any]):
     def check_csrf(self, token: str | None) -> None:
         """Refuse a request that one of our own pages did not send.
 
-        Call it for each request that changes something (POST, PUT, PATCH, DELETE), with what came
-        in the form or in a header.
+        Call it for each request that changes something, with what its form or a header brought.
 
         :raises CSRFError: the token is missing (None) or not one of this session
         """
@@ -360,6 +358,10 @@ class Session(MutableMapping[str, Any]):
             raise csrf.CSRFError("the CSRF token is not one of this session")
 
     # Loading and saving.
+
+    def load(self) -> None:
+        """Read the session from its store now; touching it does that by itself."""
+        self._load()
 
     def save(self) -> bool:
         """Write to the store what changed; whether anything was written.
@@ -381,7 +383,7 @@ class Session(MutableMapping[str, Any]):
                 return False
             written = self._merge(data, changed)
         else:
-            if not (data or self._flashes or self._rotated or self._forced):
+            if not self._needs_store():
                 return False
             self._store.set(self.sid, {**data, **self._flashes, RESERVED: self._stamp()})
             self._stored = self._send = written = True
@@ -475,6 +477,14 @@ class Session(MutableMapping[str, Any]):
             for key, was in self._handed_out.items()
             if key not in self._changed and dumps({key: self._data[key]}) != was
         }
+
+    def _needs_store(self) -> bool:
+        """Whether save() would go to the store."""
+        if self._data is None:
+            return False
+        if self._stored:
+            return self.modified or self._is_stale()
+        return bool(self._data or self._flashes or self._rotated or self._forced)
 
     def _is_stale(self) -> bool:
         saved = self._meta.get("saved")

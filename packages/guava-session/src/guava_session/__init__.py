@@ -6,6 +6,8 @@ wherever a subclass of yours keeps it. A `SessionManager` joins a store to a coo
 nothing of HTTP libraries: strings go in, strings and plain values come out.
 """
 
+from typing import TYPE_CHECKING, Any
+
 from ._core import generate_id, is_id
 from .asgi import ASGISessions
 from .cookie import SessionCookie, find_cookie
@@ -19,7 +21,6 @@ from .packed import MsgspecSerializer
 from .pickled import UnsafePickleSerializer
 from .serializer import JSONSerializer, Serializer
 from .session import Session
-from .sqlite import SQLiteStore
 from .store import SessionStore, StoreError, storage_key
 from .wsgi import WSGISessions
 
@@ -55,3 +56,15 @@ __all__ = [
 ]
 
 __version__ = "1.0.0"
+
+if TYPE_CHECKING:
+    from .sqlite import SQLiteStore
+
+
+def __getattr__(name: str) -> Any:
+    # Not every Python has sqlite3.
+    if name == "SQLiteStore":
+        from .sqlite import SQLiteStore
+
+        return SQLiteStore
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from .manager import SessionManager
 from .session import Session
@@ -15,6 +14,8 @@ Message: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Message]]
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
 Application: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+_T = TypeVar("_T")
 
 #: The messages that carry a response's head.
 _HEADS = frozenset({"http.response.start", "websocket.accept", "websocket.http.response.start"})
@@ -48,7 +49,7 @@ class ASGISessions:
         manager, remote = self.manager, self.manager.store.remote
         session = manager.open_header(_cookies(scope), secure=scope["scheme"] in ("https", "wss"))
         if remote and session._sid is not None:
-            await asyncio.to_thread(session.load)
+            await _to_thread(session.load)
         started = False
 
         async def send_with_session(message: Message) -> None:
@@ -63,18 +64,22 @@ class ASGISessions:
         await self.app({**scope, "session": session}, receive, send_with_session)
         if started and session.modified:
             if remote:
-                await asyncio.to_thread(save_late, session, manager)
+                await _to_thread(save_late, session, manager)
             else:
                 save_late(session, manager)
 
     async def _headers(self, session: Session) -> list[tuple[bytes, bytes]]:
         if self.manager.store.remote and session._needs_store():
-            fields = await asyncio.to_thread(self.manager.headers, session)
+            fields = await _to_thread(self.manager.headers, session)
         else:
             fields = self.manager.headers(session)
-        return [
-            (name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in fields
-        ]
+        return [(name.lower().encode(), value.encode()) for name, value in fields]  # all ASCII
+
+
+async def _to_thread(function: Callable[..., _T], *arguments: Any) -> _T:
+    import asyncio  # not before it is needed: most stores need no thread
+
+    return await asyncio.to_thread(function, *arguments)
 
 
 def _cookies(scope: Scope) -> str | None:

@@ -54,7 +54,7 @@ class SessionStore:
 
     #: Seconds that a session lives after it was last saved; inf for ever.
     lifetime: float = DEFAULT_LIFETIME
-    #: Whether it is on another machine or may be slow: asynchronous servers then ask it on a thread.
+    #: Whether it is on another machine or slow: asynchronous servers then ask it on a thread.
     remote: bool = False
     #: What turns records into bytes and back, by two methods.
     serializer: Serializer = JSON

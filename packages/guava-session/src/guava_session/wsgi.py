@@ -21,8 +21,8 @@ class WSGISessions:
     """A WSGI application with a session for each request, ``environ["guava.session"]``.
 
     The session is saved when the application starts its response, because the cookie must go with
-    the head; what changes while the body is made is saved when it ends, if the visitor has the cookie
-    already. If the application raises, nothing is saved.
+    the head; what changes while the body is made is saved when it ends, if the visitor has the
+    cookie already. If the application raises, nothing is saved.
 
     :param application: the application inside
     :param manager: the store and the cookie
@@ -87,12 +87,12 @@ def save_late(session: Session, manager: SessionManager) -> None:
         return
     if session.new:
         log.warning(
-            "a session was begun after the response had started: its cookie cannot be sent, and it "
-            "is not kept; touch it before"
+            "a session was begun after the response had started: its cookie cannot be sent, and "
+            "it is not kept; touch it before"
         )
         return
     if manager.commit(session) is not None:
         log.warning(
-            "a session got a new id after the response had started: its cookie cannot be sent, and "
-            "the visitor is signed out; rotate() before"
+            "a session got a new id after the response had started: its cookie cannot be sent, "
+            "and the visitor is signed out; rotate() before"
         )

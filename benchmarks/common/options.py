@@ -11,9 +11,16 @@ def say(text: str) -> None:
 
 
 def parser(
-    name: str, about: str | None, *, quick: str, seconds: float, patience: int, what: str
+    name: str,
+    about: str | None,
+    *,
+    quick: str,
+    seconds: float,
+    what: str,
+    patience: int | None = None,
 ) -> argparse.ArgumentParser:
-    """A parser of `python -m benchmarks.NAME`. `what` is what is repeated and lasts `seconds`."""
+    """A parser of `python -m benchmarks.NAME`. `what` is what lasts `seconds`, and is repeated
+    when others disturb it, unless `patience` is None."""
     made = argparse.ArgumentParser(prog=f"python -m benchmarks.{name}", description=about)
     made.add_argument("--rounds", type=int, default=3, help="rounds through all (default 3)")
     made.add_argument(
@@ -22,12 +29,13 @@ def parser(
         default=seconds,
         help=f"length of one {what}, in seconds (default {seconds})",
     )
-    made.add_argument(
-        "--patience",
-        type=int,
-        default=patience,
-        help=f"how often a {what} that others disturb is repeated (default {patience})",
-    )
+    if patience is not None:
+        made.add_argument(
+            "--patience",
+            type=int,
+            default=patience,
+            help=f"how often a {what} that others disturb is repeated (default {patience})",
+        )
     made.add_argument("--quick", action="store_true", help=quick)
     made.add_argument(
         "--save",

@@ -55,8 +55,10 @@ def compiled_go(program: Path, source: Path, **environment: str) -> None:
     """Makes a program of a Go source or of a folder of them."""
     program.parent.mkdir(exist_ok=True)
     fresh = program.with_suffix(f".{os.getpid()}")
+    # Go builds a folder by its name in Go's own tree only, but the one that it is in always.
     output(
-        ["go", "build", "-o", str(fresh), str(source)],
+        ["go", "build", "-o", str(fresh), "." if source.is_dir() else source.name],
+        cwd=source if source.is_dir() else source.parent,
         env=os.environ | {"GO111MODULE": "off"} | environment,
     )
     fresh.replace(program)

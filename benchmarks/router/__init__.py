@@ -1,0 +1,1 @@
+"""guava-router beside the routers of other frameworks."""

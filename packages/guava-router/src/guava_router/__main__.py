@@ -85,7 +85,11 @@ def load(text: str) -> Router | Mounts:
     name, colon, path = text.partition(":")
     call = path.endswith("()")
     path = path.removesuffix("()")
-    if not name or (colon and not all(part.isidentifier() for part in path.split("."))):
+    if (
+        not name
+        or name.startswith(".")
+        or (colon and not all(part.isidentifier() for part in path.split(".")))
+    ):
         raise NotLoaded(f"{text!r} is not of the form module:router or module:factory()")
     value = module = _import(name)
     if not colon:

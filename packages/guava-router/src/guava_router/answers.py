@@ -46,6 +46,14 @@ class Answer:
         return f"{type(self).__name__}({self.status})"
 
 
+def phrase(status: int) -> str:
+    """What stands behind a status code; "Unknown" for one that nobody has registered."""
+    try:
+        return http.HTTPStatus(status).phrase
+    except ValueError:
+        return "Unknown"
+
+
 def _text(
     status: int, extra: Iterable[tuple[str, str]] = ()
 ) -> tuple[list[tuple[str, str]], bytes]:

@@ -7,22 +7,19 @@ runs under asyncio and trio alike.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, MutableMapping
-from typing import TYPE_CHECKING, Any
+import asyncio
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from ._core import Match
 from .answers import Answer, NotFound
-from .mounting import described, mount_parameter, mounted_rest, under
+from .files import StaticFile, StaticHandler
+from .lifespan import ASGIApplication, Lifespan, Message, Receive, Scope, Send
+from .mounting import described, mount_parameter, mounted_rest, refusal, under
 
 if TYPE_CHECKING:
     from .faces import Matcher
-
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-ASGIApplication = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 # Messages with a part of a response's body, also those of extensions.
 _BODIES = frozenset({"http.response.body", "http.response.pathsend", "http.response.zerocopysend"})
@@ -65,6 +62,43 @@ async def _send_answer(answer: Answer, scope: Scope, send: Send, prefix: str = "
     body = b"" if scope.get("method") == "HEAD" else answer.body
     await send({"type": f"{kind}.start", "status": answer.status, "headers": headers})
     await send({"type": f"{kind}.body", "body": body})
+
+
+async def _chunk(file: StaticFile, at: int) -> bytes:
+    """Read beside the loop, because a disk may be slow; under trio, which has no threads of
+    asyncio's, within it."""
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        return file.chunk(at)
+    return await loop.run_in_executor(None, file.chunk, at)
+
+
+async def _send_file(handler: StaticHandler, scope: Scope, send: Send) -> None:
+    answer = refusal(scope["method"])
+    if answer is not None:
+        await _send_answer(answer, scope, send)
+        return
+    try:
+        file = handler.open()
+    except FileNotFoundError:
+        await _send_answer(NotFound(), scope, send)
+        return
+    asked = dict(scope.get("headers", ()))
+    conditions = (asked.get(name) for name in (b"if-none-match", b"if-modified-since"))
+    with file:
+        if file.not_modified(*(None if c is None else c.decode("latin-1") for c in conditions)):
+            headers = file.not_modified_headers
+            await _send_answer(Answer(304, headers), scope, send)
+            return
+        encoded = [(n.lower().encode("latin-1"), v.encode("latin-1")) for n, v in file.headers]
+        await send({"type": "http.response.start", "status": 200, "headers": encoded})
+        at = 0
+        while at < file.size and scope["method"] != "HEAD":
+            data = await _chunk(file, at)
+            at += len(data)
+            await send({"type": "http.response.body", "body": data, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
 
 
 def _without_body(send: Send) -> Send:
@@ -123,6 +157,8 @@ class ASGIRouter:
                 await _send_answer(found, scope, send, prefix)
         elif self._application is None and isinstance(found.target, Answer):
             await _send_answer(found.target, scope, send)
+        elif self._application is None and isinstance(found.target, StaticHandler):
+            await _send_file(found.target, scope, send)
         else:
             application = self._target(found, method, path)
             if method == "HEAD":
@@ -139,6 +175,8 @@ class ASGIRouter:
             target = found.target
             if isinstance(target, Answer):
                 found = target
+            elif isinstance(target, StaticHandler):
+                found = NotFound()  # a file is nothing to talk to
         if not isinstance(found, Answer):
             application = self._target(found, "websocket", path)
             await application(self._inner(scope, found, path), receive, send)
@@ -184,93 +222,3 @@ class ASGIRouter:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {self.router!r}>"
-
-
-class Lifespan:
-    """Passes a server's start and end on to applications, one inside of the other.
-
-    Each runs its start-up; when it then waits for the shutdown, the next one runs inside of that
-    wait, and the innermost waits for the server. So all are in one task, in which a cancel scope
-    or a context variable of one application ends before that of the one around it, no loop is
-    needed, and they end in the reverse order. An application that raises or returns without an
-    answer has no lifespan, which ASGI allows.
-    """
-
-    def __init__(
-        self,
-        applications: Iterator[ASGIApplication],
-        scope: Scope,
-        receive: Receive,
-        send: Send,
-    ) -> None:
-        self._applications = applications
-        self._scope = scope
-        self._receive = receive
-        self._send = send
-        self._start: Message = {}
-        self._end: Message | None = None
-        self._failed: Message | None = None  # the first answer that says so
-
-    async def run(self) -> None:
-        self._start = await self._receive()
-        await self._next()
-        if self._failed is not None:
-            await self._send(self._failed)
-        elif self._end is not None:
-            await self._send({"type": "lifespan.shutdown.complete"})
-
-    async def _next(self) -> None:
-        """Runs the next application and those inside of it; returns when all have ended."""
-        for application in self._applications:
-            inside = _Inside(self)
-            try:
-                await application(dict(self._scope, type="lifespan"), inside.receive, inside.send)
-            except Exception as error:
-                if inside.started and not inside.ended:
-                    self._fail("shutdown" if self._end is not None else "startup", repr(error))
-            if inside.waited or self._failed is not None:
-                return
-        if self._end is None and self._failed is None:
-            await self._send({"type": "lifespan.startup.complete"})
-            self._end = await self._receive()
-
-    def _fail(self, when: str, why: str) -> None:
-        if self._failed is None:
-            self._failed = {"type": f"lifespan.{when}.failed", "message": why}
-
-
-class _Inside:
-    """The two ends of the lifespan of one application."""
-
-    __slots__ = ("_lifespan", "_told", "ended", "started", "waited")
-
-    def __init__(self, lifespan: Lifespan) -> None:
-        self._lifespan = lifespan
-        self._told = False
-        self.started = False
-        self.waited = False
-        self.ended = False
-
-    async def receive(self) -> Message:
-        lifespan = self._lifespan
-        if not self._told:
-            self._told = True
-            return lifespan._start
-        if not self.waited:
-            self.waited = True
-            await lifespan._next()
-        return lifespan._end or {"type": "lifespan.shutdown"}
-
-    async def send(self, message: Message) -> None:
-        kind = message["type"]
-        if kind == "lifespan.startup.complete":
-            self.started = True
-        elif kind in ("lifespan.shutdown.complete", "lifespan.shutdown.failed"):
-            self.ended = True
-            if kind == "lifespan.shutdown.failed":
-                self._lifespan._fail("shutdown", message.get("message", ""))
-        elif kind == "lifespan.startup.failed":
-            self.ended = True
-            self._lifespan._fail("startup", message.get("message", ""))
-        else:
-            raise RuntimeError(f"{kind} is no message of a lifespan")

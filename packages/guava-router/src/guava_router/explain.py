@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 from urllib.parse import quote
@@ -17,6 +16,7 @@ from .answers import (
     RedirectHandler,
     not_allowed,
     options,
+    phrase,
 )
 from .convention import ConventionRouter
 from .converters import BUILT_IN, RANKS, Converter
@@ -86,10 +86,10 @@ class Explanation:
         if isinstance(answer, RedirectHandler):
             return f"{answer.status}, redirected to {answer.location}"
         if isinstance(answer, (MethodNotAllowed, AllowedMethods)):
-            phrase = http.HTTPStatus(answer.status).phrase
-            return f"{answer.status} {phrase}, allowed: {', '.join(answer.allowed)}"
+            allowed = ", ".join(answer.allowed)
+            return f"{answer.status} {phrase(answer.status)}, allowed: {allowed}"
         if isinstance(answer, Answer):
-            return f"{answer.status} {http.HTTPStatus(answer.status).phrase}"
+            return f"{answer.status} {phrase(answer.status)}"
         parts = [_target(answer), answer.pattern]
         parts.extend(f"{name}={value!r}" for name, value in answer.params.items())
         where = getattr(answer.route, "where", "")
@@ -302,7 +302,14 @@ def explain_mounts(
     for router, custom in mounts.order(path):
         steps.append(Step(0, router.mount_point, "router", repr(router)))
         if custom:
-            answer = _of_custom(router, method, path, host, steps)
+            said = router.route(Asked(method, path, host))
+            steps.append(Step(1, router.mount_point, "router", f"its route() says {said!r}"))
+            if said is not None:
+                return as_match(said, path)
+            relative = router.relative(path)
+            assert relative is not None
+            # What it registered counts, too.
+            answer = explain_table(router, method, relative, host, steps)
         else:
             answer = explain_router(router, method, path, host, steps)
         if isinstance(answer, _GIVING_WAY):
@@ -316,20 +323,6 @@ def explain_mounts(
         points = some(router.mount_point for router in mounts.routers)
         steps.append(Step(0, "/", "dead end", f"no router lies above this path, but at {points}"))
     return aside or NotFound()
-
-
-def _of_custom(
-    router: Router, method: str, path: str, host: str | None, steps: list[Step]
-) -> Match | Answer:
-    """A router with a route() of its own; what it registered counts after that."""
-    found = router.route(Asked(method, path, host))
-    said = "None" if found is None else repr(found)
-    steps.append(Step(1, router.mount_point, "router", f"its route() says {said}"))
-    if found is not None:
-        return as_match(found, path)
-    relative = router.relative(path)
-    assert relative is not None
-    return explain_table(router, method, relative, host, steps)
 
 
 def near(path: str, *routers: Router) -> tuple[Suggestion, ...]:

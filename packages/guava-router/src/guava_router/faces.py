@@ -15,8 +15,9 @@ from .answers import Answer
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
-    from .asgi import ASGIApplication, ASGIRouter
+    from .asgi import ASGIRouter
     from .explain import Explanation
+    from .lifespan import ASGIApplication
     from .outline import Outline
     from .router import Route
     from .wsgi import WSGIRouter

@@ -79,12 +79,16 @@ class StaticFile:
         parts = []
         at = 0
         while at < self.size:
-            data = os.pread(self.fd, min(_CHUNK, self.size - at), at)
-            if not data:
-                raise EOFError(f"the file ended after {at} of {self.size} bytes")
-            parts.append(data)
-            at += len(data)
+            parts.append(self.chunk(at))
+            at += len(parts[-1])
         return b"".join(parts)
+
+    def chunk(self, at: int) -> bytes:
+        """The bytes from a place on, at most 64 KiB. EOFError if the file has become shorter."""
+        data = os.pread(self.fd, min(_CHUNK, self.size - at), at)
+        if not data and at < self.size:
+            raise EOFError(f"the file ended after {at} of {self.size} bytes")
+        return data
 
     def detach(self) -> int:
         """Gives the descriptor away: who takes it closes it."""

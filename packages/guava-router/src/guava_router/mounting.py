@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ._core import Handler, Match
+from .answers import Answer, not_allowed, options
 from .shapes import Parameter, segment_of
 
 
@@ -28,6 +29,13 @@ def mounted_rest(pattern: str, params: Mapping[str, Any], path: str) -> str | No
     rest = None if name is None else params.get(name)
     # A converter of one's own under the name "path" may have made something else of it.
     return rest if isinstance(rest, str) and path.endswith("/" + rest) else None
+
+
+def refusal(method: str) -> Answer | None:
+    """What a file says to a method that it does not have; None for GET and HEAD."""
+    if method in ("GET", "HEAD"):
+        return None
+    return options(["GET"]) if method == "OPTIONS" else not_allowed(["GET"])
 
 
 def under(prefix: str, location: str) -> str:

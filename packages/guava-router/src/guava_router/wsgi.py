@@ -6,14 +6,14 @@ and middleware know them, and "guava_router.match" the whole Match.
 
 from __future__ import annotations
 
-import http
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from ._core import Match
-from .answers import Answer, NotFound
-from .mounting import described, mounted_rest, under
+from .answers import Answer, NotFound, phrase
+from .files import StaticFile, StaticHandler
+from .mounting import described, mounted_rest, refusal, under
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -76,15 +76,57 @@ def _send(
     answer: Answer, environ: WSGIEnvironment, start_response: StartResponse, prefix: str = ""
 ) -> Iterable[bytes]:
     """An answer, complete with its length. prefix: what goes before a redirect's path."""
-    phrase = http.HTTPStatus(answer.status).phrase
     headers = [
         (name, under(prefix, value) if name == "Location" else value)
         for name, value in answer.headers
     ]
     if answer.status >= 200 and answer.status not in (204, 304):
         headers.append(("Content-Length", str(len(answer.body))))
-    start_response(f"{answer.status} {phrase}", headers)
+    start_response(f"{answer.status} {phrase(answer.status)}", headers)
     return [] if environ["REQUEST_METHOD"] == "HEAD" else [answer.body]
+
+
+class _Chunks:
+    """The bytes of a file; the server closes it."""
+
+    def __init__(self, file: StaticFile) -> None:
+        self._file = file
+        self._at = 0
+
+    def __iter__(self) -> _Chunks:
+        return self
+
+    def __next__(self) -> bytes:
+        data = self._file.chunk(self._at)
+        if not data:
+            raise StopIteration
+        self._at += len(data)
+        return data
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def _send_file(
+    handler: StaticHandler, environ: WSGIEnvironment, start_response: StartResponse
+) -> Iterable[bytes]:
+    answer = refusal(environ["REQUEST_METHOD"])
+    if answer is not None:
+        return _send(answer, environ, start_response)
+    try:
+        file = handler.open()
+    except FileNotFoundError:
+        return _send(NotFound(), environ, start_response)
+    tag, since = environ.get("HTTP_IF_NONE_MATCH"), environ.get("HTTP_IF_MODIFIED_SINCE")
+    if file.not_modified(tag, since):
+        file.close()
+        start_response("304 Not Modified", list(file.not_modified_headers))
+        return []
+    start_response("200 OK", list(file.headers))
+    if environ["REQUEST_METHOD"] == "HEAD":
+        file.close()
+        return []
+    return _Chunks(file)
 
 
 class WSGIRouter:
@@ -115,6 +157,8 @@ class WSGIRouter:
         target = found.target
         if self._application is None and isinstance(target, Answer):
             return _send(target, environ, start_response)
+        if self._application is None and isinstance(target, StaticHandler):
+            return _send_file(target, environ, start_response)
         if self._application is not None:
             target = self._application(found)
         if not callable(target):

@@ -191,3 +191,107 @@ def test_it_leaves_nothing_behind(calls: Calls) -> None:
     del token, handler, router, dispatch, all_of_them
     gc.collect()
     assert alive() is None
+
+
+# ---- find() -------------------------------------------------------------------------------------
+
+
+class Counting(SimpleNamespace):
+    """A request that counts how often it is looked at."""
+
+    looked = 0
+
+    @property
+    def path(self) -> str:
+        self.looked += 1
+        return "/a"
+
+
+def test_what_was_found_is_not_asked_for_again(calls) -> None:
+    router = Router({"/a": "target"})
+    dispatch = Dispatch(Mounts(router), calls.otherwise, calls.failed)
+    req = Counting(method="GET")
+    assert dispatch.find(req) == (router, "target")
+    assert req.looked == 1
+    assert dispatch(req) == "otherwise"
+    assert calls.otherwise_with == [(req, router, "target")]
+    assert req.looked == 1
+    assert vars(req).keys() == {"method", "looked"}
+    # It is forgotten then.
+    dispatch(req)
+    assert req.looked == 2
+
+
+def test_other_requests_meanwhile(calls) -> None:
+    dispatch = Dispatch(Mounts(Router({"/a": 1, "/b": 2})), calls.otherwise, calls.failed)
+    first, second = request("/a"), request("/b")
+    dispatch.find(first)
+    dispatch.find(second)
+    dispatch(request("/b"))
+    dispatch(second)
+    dispatch(first)
+    assert [answer for _, _, answer in calls.otherwise_with] == [2, 2, 1]
+    assert dispatch.find(request("/c")) is None
+
+
+def test_what_one_dispatch_found_is_not_anothers(calls) -> None:
+    one = Dispatch(Mounts(Router({"/a": 1})), calls.otherwise, calls.failed)
+    other = Dispatch(Mounts(Router({"/a": 2})), calls.otherwise, calls.failed)
+    req = request("/a")
+    one.find(req)
+    other.find(request("/a"))
+    other(req)
+    assert calls.otherwise_with[-1][2] == 2
+
+
+def test_a_route_of_ones_own_is_asked_again(calls) -> None:
+    """It may look at what has come only later: the body."""
+
+    class Custom(Router):
+        def route(self, req):
+            return getattr(req, "body", None)
+
+    dispatch = Dispatch(Mounts(Custom(), Router({"/a": "later"})), calls.otherwise, calls.failed)
+    req = request("/a")
+    assert dispatch.find(req)[1] == "later"
+    req.body = "the body"
+    dispatch(req)
+    assert calls.otherwise_with[-1][2] == "the body"
+
+
+def test_requests_without_room_for_attributes(calls) -> None:
+    class Slotted:
+        __slots__ = ("method", "path")
+
+    req = Slotted()
+    req.method, req.path = "GET", "/a"
+    dispatch = Dispatch(Mounts(Router({"/a": 1})), calls.otherwise, calls.failed)
+    assert dispatch.find(req)[1] == 1
+    dispatch(req)
+    assert calls.otherwise_with[-1][2] == 1
+
+
+def test_what_was_found_dies_with_its_request(calls) -> None:
+    target = request("/target")
+    dispatch = Dispatch(Mounts(Router({"/a": target})), calls.otherwise, calls.failed)
+    dispatch(request("/a"))
+    calls.otherwise_with.clear()
+    before = sys.getrefcount(target)
+    req = request("/a")
+    dispatch.find(req)
+    assert sys.getrefcount(target) == before + 1
+    del req
+    assert sys.getrefcount(target) == before
+
+
+def test_errors_while_it_is_found(calls) -> None:
+    dispatch = Dispatch(Mounts(Router({"/a": 1})), calls.otherwise, calls.failed)
+    with pytest.raises(AttributeError, match="path"):
+        dispatch.find(SimpleNamespace(method="GET"))
+
+    class Refusing(SimpleNamespace):
+        def __setattr__(self, name, value):
+            raise ZeroDivisionError(name)
+
+    with pytest.raises(ZeroDivisionError):
+        dispatch.find(Refusing(method="GET", path="/a"))

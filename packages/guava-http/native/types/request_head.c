@@ -55,10 +55,22 @@ gh_request_from_head(PyObject *module, const gh_head *head)
     return (PyObject *)self;
 }
 
+/* Who decides what becomes of the body may have looked for it before it was there. */
+static void
+forget_body(gh_request *self)
+{
+    if (!self->cached)
+        return;
+    Py_CLEAR(self->post);
+    Py_CLEAR(self->files);
+    Py_CLEAR(self->body);
+}
+
 void
 gh_request_borrow_body(PyObject *op, const char *body, size_t n)
 {
     gh_request *self = (gh_request *)op;
+    forget_body(self);
     self->empty = false;
     self->body_base = body;
     self->body_len = n;
@@ -68,6 +80,7 @@ void
 gh_request_set_body(PyObject *op, PyObject *body)
 {
     gh_request *self = (gh_request *)op;
+    forget_body(self);
     self->empty = false;
     Py_XSETREF(self->body, Py_NewRef(body));
     self->body_base = NULL;

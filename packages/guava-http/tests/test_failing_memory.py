@@ -19,7 +19,10 @@ LONG = 60.0  # seconds; nothing takes that long unless it hangs
 ENOUGH = 25  # rounds in a row that notice nothing: there is no n-th allocation any more
 
 # The interpreter itself loses an exception where it cannot make a frame for the traceback.
-ITS_OWN = ("error return without exception set", "<function ", "<class 'logging.")
+ITS_OWN = (
+    *("error return without exception set", "<function ", "<class 'logging."),
+    "<built-in function __import__>",
+)
 LARGE = b"z" * 30_000
 MULTIPART = (
     b'--b\r\nContent-Disposition: form-data; name="a"\r\n\r\n1\r\n--b\r\nContent-Disposition: '
@@ -163,6 +166,8 @@ def upgraded(client, path):
     return status, client.line()
 
 
+# Without handlers on threads: a lock of the interpreter's own threads and queues stays locked when
+# there is no memory for the call that opens it.
 EXCHANGES = {
     "text": ("text", get()),
     "several": ("text", several),
@@ -200,6 +205,17 @@ EXCHANGES = {
 }
 
 
+# From 3.12 on the interpreter crashes where it has no memory for a function, or for an iterator
+# of a dict, and its JSON loses the exception: these are tried on 3.11.
+ITS_CRASHES = {
+    *("json", "multipart", "stream-parts", "events", "trailers", "upgrade"),
+    *("compressed", "compressed-pieces"),
+}
+if sys.version_info >= (3, 12):
+    for name in ITS_CRASHES:
+        del EXCHANGES[name]
+
+
 # ---- rounds ------------------------------------------------------------------------------------
 
 
@@ -208,13 +224,14 @@ class Process:
 
     def __init__(self, transport, errors):
         self.errors = errors
-        self.process = subprocess.Popen(
-            [sys.executable, "-X", "faulthandler", SERVER, transport, str(LONG)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            bufsize=0,
-        )
+        with errors.open("wb") as stderr:
+            self.process = subprocess.Popen(
+                [sys.executable, "-X", "faulthandler", SERVER, transport, str(LONG)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+                bufsize=0,
+            )
         line = b""
         while not line.endswith(b"\n"):
             line += self._read(1)
@@ -299,15 +316,33 @@ def sweep(process, name):
     return failed
 
 
-@pytest.mark.parametrize("transport", ["native"])
+@pytest.fixture(scope="module")
+def processes(tmp_path_factory):
+    """A server for each transport, started when it is first asked for."""
+    folder = tmp_path_factory.mktemp("failing")
+    running = {}
+
+    def get(transport):
+        if transport not in running:
+            running[transport] = Process(transport, folder / f"errors-{len(running)}")
+        return running[transport]
+
+    def drop(transport):
+        running.pop(transport).end()
+
+    yield get, drop
+    for process in running.values():
+        assert process.end() == 0
+
+
+@pytest.mark.parametrize("transport", ["native", "asyncio"])
 @pytest.mark.parametrize("name", EXCHANGES)
-def test_allocations_that_fail(name, transport, tmp_path):
-    with open(tmp_path / "errors", "w+b") as errors:
-        process = Process(transport, errors)
-        try:
-            sweep(process, name)
-            assert process.end() == 0
-        finally:
-            process.end()
-            errors.seek(0)
-            print(errors.read().decode())
+def test_allocations_that_fail(name, transport, processes):
+    get, drop = processes
+    process = get(transport)
+    try:
+        sweep(process, name)
+    except BaseException:
+        print(process.errors.read_text())
+        drop(transport)
+        raise

@@ -52,7 +52,7 @@ lose(gh_adapter *self, int error)
     const guava_stream_ops *ops = self->stream.ops;
     self->closing = true;
     self->stream.ops = NULL;
-    if (self->file.running && self->file.left >= 0)
+    if (self->file.running && !self->file.ended)
         gh_adapter_end_file(self, -EPIPE);
     if (ops != NULL) {
         ops->closed(&self->stream, error);

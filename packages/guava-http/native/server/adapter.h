@@ -21,6 +21,7 @@ typedef struct {
     void *arg;
     int error;
     bool running;
+    bool ended; /* done() is on its way */
 } gh_adapter_file;
 
 typedef struct {

@@ -281,11 +281,13 @@ gh_adapter_end_file(gh_adapter *self, int error)
 {
     self->file.error = error;
     self->file.left = -1;
-    Py_INCREF(self);
     /* Never from inside sendfile(). */
-    if (gh_foreign_defer((guava_loop *)self->server->foreign, file_done, self) < 0) {
-        PyErr_Clear();
-        Py_DECREF(self);
+    if (gh_foreign_defer((guava_loop *)self->server->foreign, file_done, self) == 0) {
+        self->file.ended = true;
+        Py_INCREF(self);
+    } else {
+        PyErr_WriteUnraisable((PyObject *)self);
+        stream_abort(&self->stream, -ENOMEM); /* connection_lost() tries again */
     }
 }
 

@@ -53,8 +53,12 @@ call_call(call *self, PyObject *Py_UNUSED(args), PyObject *Py_UNUSED(kwargs))
     if (self->fn != NULL)
         self->fn(self->arg);
     /* fn() may have taken the loop away. */
-    if (self->loop != NULL && call_again(self) < 0)
-        return NULL;
+    if (self->loop != NULL && call_again(self) < 0) {
+        /* All that is timed hangs on it: it does not end for want of a few bytes. */
+        PyErr_WriteUnraisable((PyObject *)self);
+        if (call_again(self) < 0)
+            return NULL;
+    }
     Py_RETURN_NONE;
 }
 

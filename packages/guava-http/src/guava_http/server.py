@@ -65,6 +65,10 @@ Handler: TypeAlias = Callable[[_core.Request], Result]
 _LIMITS = Limits()
 _TIMEOUTS = Timeouts()
 
+# Seconds that a client has to close its side of TLS; it need not (RFC 8446, 6.1). Without TLS a
+# connection that lingers has as long.
+_LINGER = 2.0
+
 # Pieces of an async iterator that never waits, before others get their turn.
 _PIECES = 64
 
@@ -360,10 +364,16 @@ class Server:
             for _ in range(4):
                 await asyncio.sleep(0)
 
+    def _tls(self) -> dict[str, Any]:
+        """What asyncio is to know of TLS."""
+        if self._ssl is None:
+            return {}
+        return {"ssl": self._ssl, "ssl_shutdown_timeout": _LINGER}
+
     async def _open(self, connection: socket.socket) -> None:
         factory = functools.partial(_core.Adapter, self._core)
         loop = asyncio.get_running_loop()
-        await loop.connect_accepted_socket(factory, connection, ssl=self._ssl)
+        await loop.connect_accepted_socket(factory, connection, **self._tls())
 
     async def _gone(self) -> None:
         """Waits for connections that have been cut off; they end in the next turns."""
@@ -492,11 +502,11 @@ class Server:
         factory = functools.partial(_core.Adapter, self._core)
         if sock.family == socket.AF_UNIX:
             server = await loop.create_unix_server(
-                factory, sock=copy_, backlog=self._backlog, ssl=self._ssl
+                factory, sock=copy_, backlog=self._backlog, **self._tls()
             )
         else:
             server = await loop.create_server(
-                factory, sock=copy_, backlog=self._backlog, ssl=self._ssl
+                factory, sock=copy_, backlog=self._backlog, **self._tls()
             )
         self._asyncio_servers.append(server)
 

@@ -2,7 +2,10 @@
 
 import asyncio
 import gc
+import hashlib
+import random
 import threading
+import time
 
 import pytest
 from guava_http import (
@@ -178,6 +181,50 @@ def test_a_handler_that_never_reads_holds_its_client_up(whole):
         go.append(1)
         assert (await client.answer()).body == b"40000000"
         await sending
+
+    whole.run(handler, scenario)
+
+
+LONG = random.Random(5).randbytes(3_000_000)
+
+
+@stream_body
+async def dawdles(request):
+    """Bytes come in all the ways: while it waits, in a row while it does not, and too many."""
+    digest = hashlib.sha256()
+    n = 0
+    async for chunk in request.stream():
+        digest.update(chunk)
+        n += 1
+        for _ in range(n % 7):
+            await asyncio.sleep(0)
+    return digest.hexdigest()
+
+
+@stream_body
+def dawdles_on_a_thread(request):
+    digest = hashlib.sha256()
+    for n, chunk in enumerate(request.stream()):
+        digest.update(chunk)
+        if n % 5 == 0:
+            time.sleep(0.001)
+    return digest.hexdigest()
+
+
+@FRAMINGS
+@pytest.mark.parametrize("handler", [dawdles, dawdles_on_a_thread], ids=lambda f: f.__name__)
+def test_a_long_body_comes_whole_and_in_order(whole, handler, framed):
+    sizes = random.Random(6)
+
+    async def scenario(server, connect):
+        client = await connect()
+        for _ in range(2):  # the second through what the first has left
+            rest = framed(LONG) if framed is sized else framed(LONG, 5000)
+            while rest:
+                size = sizes.choice([1, 500, 4095, 4096, 70_000, 400_000])
+                await client.send(rest[:size])
+                rest = rest[size:]
+            assert (await client.answer()).body.decode() == hashlib.sha256(LONG).hexdigest()
 
     whole.run(handler, scenario)
 

@@ -4,7 +4,9 @@
  * small rest is thrown away and the connection goes on; a large one is not worth it. */
 #include "server/body.h"
 
-#define UNREAD_MOST (64 * 1024)  /* from here on the client is not read from */
+#define PIECE (64 * 1024)        /* bytes that are read at a time */
+#define LEAST_PIECE 4096         /* a rest of less is read with what follows it */
+#define UNREAD_MOST (4 * PIECE)  /* from here on the client is not read from */
 #define DISCARD_MOST (64 * 1024) /* of a body that nobody wants */
 
 #define CONTINUE "HTTP/1.1 100 Continue\r\n\r\n"
@@ -105,7 +107,7 @@ refuse(gh_peer *peer, gh_verdict verdict)
 /* ---- bytes in --------------------------------------------------------------------------------
  */
 
-/* Holds them for the handler: in one copy where it waits for them. False without memory. */
+/* Holds them for the handler. False without memory. */
 static bool
 hold(gh_peer *peer, gh_reader *self, const char *bytes, size_t n)
 {
@@ -118,11 +120,27 @@ hold(gh_peer *peer, gh_reader *self, const char *bytes, size_t n)
         self->discarded += n < DISCARD_MOST ? (uint32_t)n : DISCARD_MOST;
         return true;
     }
-    if (gh_reader_unread(self) == 0 && gh_reader_waits(self)) {
-        self->chunk = PyBytes_FromStringAndSize(bytes, (Py_ssize_t)n);
-        return self->chunk != NULL;
+    return gh_reader_add(self, bytes, n);
+}
+
+/* A piece of the body itself: the kernel's copy is the only one. */
+char *
+gh_body_place(gh_peer *peer, size_t *cap)
+{
+    gh_reader *self = peer->reader;
+    if (self->chunked || peer->state == GH_DRAIN || self->verdict != GH_OK ||
+        self->n_pieces == GH_PIECES || gh_buffer_len(&self->data) > 0 ||
+        gh_buffer_len(&peer->in) > 0 || self->left < LEAST_PIECE)
+        return NULL;
+    if (self->place == NULL) {
+        self->place = PyBytes_FromStringAndSize(NULL, PIECE);
+        if (self->place == NULL) {
+            PyErr_Clear(); /* the loop has a place of its own */
+            return NULL;
+        }
     }
-    return gh_buffer_add(&self->data, bytes, n);
+    *cap = self->left < PIECE ? (size_t)self->left : PIECE;
+    return PyBytes_AS_STRING(self->place);
 }
 
 static gh_verdict
@@ -155,6 +173,9 @@ complete(gh_peer *peer)
 {
     gh_reader *self = peer->reader;
     self->ended = true;
+    Py_CLEAR(self->place);
+    if (peer->stream != NULL)
+        peer->server->api->set_ops(peer->stream, &gh_peer_ops, peer);
     wake(self);
     unlink_reader(peer);
     gh_disarm(peer);
@@ -219,6 +240,8 @@ gh_body_begin(gh_peer *peer, const gh_head *head, const gh_body_policy *policy, 
     peer->state = GH_RUNNING;
     gh_deadline_body(peer);
     gh_deadline_body_hold(peer);
+    if (!self->chunked)
+        peer->server->api->set_ops(peer->stream, &gh_peer_upload_ops, peer);
     size_t used = n > 0 ? gh_body_receive(peer, bytes, n) : 0;
     if (peer->state != GH_RUNNING)
         return n;
@@ -294,7 +317,6 @@ gh_body_answered(gh_peer *peer)
         unlink_reader(peer);
         return;
     }
-    Py_CLEAR(self->chunk);
-    gh_buffer_clear(&self->data);
+    gh_reader_drop(self);
     gh_deadline_body_go(peer);
 }

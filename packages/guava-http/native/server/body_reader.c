@@ -1,9 +1,12 @@
 /* body_reader.c: what a handler takes its body from. It is the lower half of Request.stream(),
  * whose upper half is body.py: take() gives what there is, wait() a future for when there is
- * more. All of it runs on the loop's thread. */
+ * more. All of it runs on the loop's thread, but for take_held(), which spares a plain function a
+ * change of threads for each piece. */
 #include "server/body.h"
 
 #include <structmember.h>
+
+#define SMALL 4096 /* bytes; pieces of less are joined */
 
 /* ---- for body.c ------------------------------------------------------------------------------
  */
@@ -24,8 +27,58 @@ gh_reader_new(gh_peer *peer)
 size_t
 gh_reader_unread(const gh_reader *self)
 {
-    return gh_buffer_len(&self->data) +
-           (self->chunk == NULL ? 0 : (size_t)PyBytes_GET_SIZE(self->chunk));
+    return gh_buffer_len(&self->data) + self->in_pieces;
+}
+
+/* The place itself, as long as it was filled; none where it was hardly: then a copy is cheaper
+ * than to ask for the next one. */
+static PyObject *
+take_place(gh_reader *self, size_t n)
+{
+    if (n < (size_t)PyBytes_GET_SIZE(self->place) / 4)
+        return PyBytes_FromStringAndSize(PyBytes_AS_STRING(self->place), (Py_ssize_t)n);
+    PyObject *piece = self->place;
+    self->place = NULL;
+    if ((size_t)PyBytes_GET_SIZE(piece) > n)
+        (void)_PyBytes_Resize(&piece, (Py_ssize_t)n);
+    return piece;
+}
+
+bool
+gh_reader_add(gh_reader *self, const char *bytes, size_t n)
+{
+    bool room = self->n_pieces < GH_PIECES && gh_buffer_len(&self->data) == 0;
+    /* Small ones are joined behind the first, which somebody may wait for. */
+    if (!room || (n < SMALL && self->n_pieces > 0))
+        return gh_buffer_add(&self->data, bytes, n);
+    bool placed = self->place != NULL && bytes == PyBytes_AS_STRING(self->place);
+    PyObject *piece =
+        placed ? take_place(self, n) : PyBytes_FromStringAndSize(bytes, (Py_ssize_t)n);
+    if (piece == NULL)
+        return false;
+    self->pieces[(self->first + self->n_pieces++) % GH_PIECES] = piece;
+    self->in_pieces += n;
+    return true;
+}
+
+static PyObject *
+take_piece(gh_reader *self)
+{
+    PyObject *piece = self->pieces[self->first];
+    self->pieces[self->first] = NULL;
+    self->first = (self->first + 1) % GH_PIECES;
+    self->n_pieces--;
+    self->in_pieces -= (size_t)PyBytes_GET_SIZE(piece);
+    return piece;
+}
+
+void
+gh_reader_drop(gh_reader *self)
+{
+    while (self->n_pieces > 0)
+        Py_DECREF(take_piece(self));
+    Py_CLEAR(self->place);
+    gh_buffer_clear(&self->data);
 }
 
 bool
@@ -82,8 +135,7 @@ reader_dealloc(gh_reader *self)
     PyTypeObject *type = Py_TYPE(self);
     PyObject_GC_UnTrack(self);
     (void)reader_clear(self);
-    Py_CLEAR(self->chunk);
-    gh_buffer_clear(&self->data);
+    gh_reader_drop(self);
     type->tp_free(self);
     Py_DECREF(type);
 }
@@ -94,12 +146,10 @@ reader_dealloc(gh_reader *self)
 static PyObject *
 held(gh_reader *self)
 {
-    PyObject *chunk = self->chunk;
-    self->chunk = NULL;
-    if (chunk != NULL)
-        return chunk;
-    chunk = PyBytes_FromStringAndSize(self->data.bytes + self->data.start,
-                                      (Py_ssize_t)gh_buffer_len(&self->data));
+    if (self->n_pieces > 0)
+        return take_piece(self);
+    PyObject *chunk = PyBytes_FromStringAndSize(self->data.bytes + self->data.start,
+                                                (Py_ssize_t)gh_buffer_len(&self->data));
     if (chunk != NULL)
         gh_buffer_clear(&self->data);
     return chunk;
@@ -133,6 +183,17 @@ reader_take(gh_reader *self, PyObject *Py_UNUSED(ignored))
     Py_RETURN_NONE;
 }
 
+/* On any thread: the interpreter's lock is held, and while the client is read from nothing of the
+ * loop is touched. */
+static PyObject *
+reader_take_held(gh_reader *self, PyObject *Py_UNUSED(ignored))
+{
+    if (self->answered || gh_reader_unread(self) == 0 ||
+        (self->peer != NULL && self->peer->paused))
+        Py_RETURN_NONE;
+    return held(self);
+}
+
 static PyObject *
 reader_wait(gh_reader *self, PyObject *Py_UNUSED(ignored))
 {
@@ -158,6 +219,9 @@ static PyMethodDef reader_methods[] = {
     {"take", (PyCFunction)reader_take, METH_NOARGS,
      "take($self, /)\n--\n\nWhat has come: bytes, b'' at the end, None when there is nothing "
      "yet."},
+    {"take_held", (PyCFunction)reader_take_held, METH_NOARGS,
+     "take_held($self, /)\n--\n\nWhat has come and can be had on another thread than the loop's; "
+     "None when take() is to be asked."},
     {"wait", (PyCFunction)reader_wait, METH_NOARGS,
      "wait($self, /)\n--\n\nA future that is done when take() has something to say."},
     {NULL},

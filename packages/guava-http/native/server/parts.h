@@ -303,6 +303,8 @@ size_t gh_body_begin(gh_peer *peer, const gh_head *head, const gh_body_policy *p
                      const char *bytes, size_t n);
 /* More came while there is a peer->reader. Returns how many bytes were the body's. */
 size_t gh_body_receive(gh_peer *peer, const char *bytes, size_t n);
+/* Where the next bytes of such a body are read to; NULL: anywhere. */
+char *gh_body_place(gh_peer *peer, size_t *cap);
 /* Nothing more is to be read for now. */
 bool gh_body_is_full(const gh_peer *peer);
 /* The handler begins to read. */

@@ -146,6 +146,8 @@ gh_receive_place(guava_stream *stream, size_t *cap)
 {
     gh_peer *peer = guava_stream_user(stream);
     gh_upload *upload = peer->upload;
+    if (peer->reader != NULL)
+        return gh_body_place(peer, cap);
     if (upload == NULL || upload->bytes == NULL)
         return NULL;
     size_t left = (size_t)PyBytes_GET_SIZE(upload->bytes) - upload->got;

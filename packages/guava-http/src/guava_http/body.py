@@ -163,7 +163,9 @@ class BodyStream:
         if self._reader is None:
             chunk, self._rest = self._rest, b""
         else:
-            chunk = blocking(self._next, self._reader.loop)
+            _refuse_on(self._reader.loop)
+            # What is there already costs no change of threads.
+            chunk = self._reader.take_held() or blocking(self._next, self._reader.loop)
         if not chunk:
             raise StopIteration
         return chunk
@@ -172,15 +174,18 @@ class BodyStream:
 _T = TypeVar("_T")
 
 
-def blocking(function: Callable[[], Any], loop: asyncio.AbstractEventLoop) -> Any:
-    """What a coroutine function gives, run on the loop and waited for on another thread."""
+def _refuse_on(loop: asyncio.AbstractEventLoop) -> None:
     try:
         running = asyncio.get_running_loop()
     except RuntimeError:
-        pass
-    else:
-        if running is loop:
-            raise RuntimeError("`for` would block the event loop: use `async for` here")
+        return
+    if running is loop:
+        raise RuntimeError("`for` would block the event loop: use `async for` here")
+
+
+def blocking(function: Callable[[], Any], loop: asyncio.AbstractEventLoop) -> Any:
+    """What a coroutine function gives, run on the loop and waited for on another thread."""
+    _refuse_on(loop)
     future = asyncio.run_coroutine_threadsafe(function(), loop)
     while True:
         try:

@@ -87,6 +87,24 @@ def test_the_asgi_application(readme, method, path, status, body) -> None:
     assert (sent[0]["status"], sent[1]["body"]) == (status, body)
 
 
+def test_the_applications_of_one_router(readme: dict[str, Any]) -> None:
+    sent: list[dict[str, Any]] = []
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "method": "GET", "path": "/users/6"}
+    asyncio.run(readme["asgi_application"](scope, None, send))
+    assert sent[1]["body"] == b"user 7"
+    environ = {"REQUEST_METHOD": "GET", "SCRIPT_NAME": "", "PATH_INFO": "/users/6"}
+    setup_testing_defaults(environ)
+    assert readme["application"](environ, lambda *given: None) == [b"user 7"]
+
+
+def test_the_explanation_is_the_one_that_is_printed(readme: dict[str, Any]) -> None:
+    assert f"```\n{readme['explanation']}\n```" in README.read_text()
+
+
 def test_every_public_name_is_documented() -> None:
     for name in guava_router.__all__:
         assert getattr(guava_router, name).__doc__ or name == "__version__", name

@@ -155,9 +155,9 @@ class ASGIRouter:
                 # What a router redirects to lies beside it, wherever it is mounted.
                 prefix = quote(scope.get("root_path", "").rstrip("/"))
                 await _send_answer(found, scope, send, prefix)
-        elif self._application is None and isinstance(found.target, Answer):
+        elif isinstance(found.target, Answer):
             await _send_answer(found.target, scope, send)
-        elif self._application is None and isinstance(found.target, StaticHandler):
+        elif isinstance(found.target, StaticHandler):
             await _send_file(found.target, scope, send)
         else:
             application = self._target(found, method, path)
@@ -171,7 +171,7 @@ class ASGIRouter:
         if isinstance(found, NotFound) and self._otherwise is not None:
             await self._otherwise(scope, receive, send)
             return
-        if self._application is None and not isinstance(found, Answer):
+        if not isinstance(found, Answer):
             target = found.target
             if isinstance(target, Answer):
                 found = target

@@ -63,7 +63,10 @@ class Faces:
     ) -> WSGIRouter:
         """The router as a WSGI application.
 
-        application: makes the WSGI application of a match; by default the match's target is one.
+        Answers and StaticHandlers are sent; every other target is a WSGI application.
+
+        application: makes the WSGI application of a match, for targets that are none: handlers of
+        a convention, say.
         otherwise: is asked when no route is for the path, instead of answering 404.
 
         A target finds its parameters in environ["wsgiorg.routing_args"][1] and the Match in
@@ -85,7 +88,10 @@ class Faces:
     ) -> ASGIRouter:
         """The router as an ASGI application, for http, websocket and lifespan.
 
-        application, otherwise: as for as_wsgi().
+        Answers and StaticHandlers are sent; every other target is an ASGI application.
+
+        application: makes the ASGI application of a match, for targets that are none; these have
+        no lifespan. otherwise: is asked when no route is for the path, instead of answering 404.
 
         A target finds its parameters in scope["path_params"] and the Match in
         scope["guava_router.match"]. Under a pattern whose last segment is a {name:path}, the path

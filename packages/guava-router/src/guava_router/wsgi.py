@@ -155,9 +155,9 @@ class WSGIRouter:
             # What a router redirects to lies beside it, wherever it is mounted.
             return _send(found, environ, start_response, _script_of(environ))
         target = found.target
-        if self._application is None and isinstance(target, Answer):
+        if isinstance(target, Answer):
             return _send(target, environ, start_response)
-        if self._application is None and isinstance(target, StaticHandler):
+        if isinstance(target, StaticHandler):
             return _send_file(target, environ, start_response)
         if self._application is not None:
             target = self._application(found)

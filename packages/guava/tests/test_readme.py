@@ -212,6 +212,7 @@ def test_all_scenes_were_found() -> None:
     assert [scene.title for scene in scenes()] == [
         "Hello",
         "Controllers",
+        "Arguments and addresses",
         "Before and after",
         "Sessions",
         "REST resources",

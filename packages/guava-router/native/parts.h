@@ -118,6 +118,7 @@ typedef struct {
     bool ascii;          /* the path is */
     bool matches;        /* a Match is wanted, also for a Handler */
     bool soft;           /* set if the result is a redirect, 405 or the answer to OPTIONS */
+    bool varies;         /* set if the result is that of a pattern with parameters */
     PyObject *host;      /* borrowed, or NULL: the request's, if a route asks for it */
     PyObject *query;     /* borrowed, or NULL: kept by a redirect */
     PyObject *read_host; /* as method */

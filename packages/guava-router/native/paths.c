@@ -285,6 +285,7 @@ result_of(search *s, PyObject **result)
         *result = Py_NewRef(s->ask->matches ? s->found->shared : target);
         return 1;
     }
+    s->ask->varies = true;
     int done = !s->ask->matches && Py_TYPE(target) == s->ask->state->handler_type
                    ? make_handler(s, target, result)
                    : make_match(s, result);

@@ -61,32 +61,45 @@ ask_fallback(gr_router *self, gr_ask *ask, const char *rest, Py_ssize_t n, PyObj
     return 1;
 }
 
+/* What the convention has for a path that no registered text fits. */
+static int
+ask_convention(gr_router *self, PyObject *table, gr_ask *ask, const char *rest, Py_ssize_t n,
+               PyObject **result)
+{
+    int done = table == NULL ? 0 : gr_table_match(table, ask, rest, n, result);
+    if (done == 0 && self->fallback != NULL)
+        done = ask_fallback(self, ask, rest, n, result);
+    return done;
+}
+
+/* Text goes before parameters, and what somebody registered before a convention: so registered
+ * text is first, then the actions of the convention, then registered parameters, and last what
+ * only says why there is nothing. */
 int
 gr_router_match(gr_router *self, gr_ask *ask, const char *rest, Py_ssize_t n, PyObject **result)
 {
     if (self->paths == NULL && self->table == NULL && compile(self, ask->state) < 0)
         return -1;
     /* Reading the method may run Python, which may register a route: the tables stay ours. */
-    PyObject *paths = Py_XNewRef(self->paths), *table = Py_XNewRef(self->table), *soft = NULL;
+    PyObject *paths = Py_XNewRef(self->paths), *table = Py_XNewRef(self->table), *other = NULL;
+    ask->soft = ask->varies = false;
     int done = paths == NULL ? 0 : gr_paths_match(paths, ask, rest, n, result);
-    if (done == 1 && ask->soft && (table != NULL || self->fallback != NULL)) {
-        soft = *result; /* gives way to what the convention has */
-        *result = NULL;
-        done = 0;
-    }
-    if (done == 0 && (table != NULL || self->fallback != NULL)) {
-        ask->soft = false;
-        if (table != NULL)
-            done = gr_table_match(table, ask, rest, n, result);
-        if (done == 0 && self->fallback != NULL)
-            done = ask_fallback(self, ask, rest, n, result);
-        if (soft != NULL && (done == 0 || (done == 1 && ask->soft))) {
-            Py_XSETREF(*result, Py_NewRef(soft));
-            ask->soft = true;
+    bool soft = ask->soft;
+    if ((done == 0 || (done == 1 && (soft || ask->varies))) &&
+        (table != NULL || self->fallback != NULL)) {
+        int found = ask_convention(self, table, ask, rest, n, &other);
+        bool action = found == 1 && Py_TYPE(other) == ask->state->handler_type;
+        if (found < 0) {
+            Py_CLEAR(*result);
+            done = -1;
+        } else if (found == 1 && (done == 0 || action)) {
+            Py_XSETREF(*result, Py_NewRef(other));
+            soft = !action;
             done = 1;
         }
+        ask->soft = soft;
+        Py_XDECREF(other);
     }
-    Py_XDECREF(soft);
     Py_XDECREF(paths);
     Py_XDECREF(table);
     return done;
@@ -230,7 +243,7 @@ router_route(PyObject *self, PyObject *request)
     return done == 0 ? Py_NewRef(Py_None) : result;
 }
 
-/* Neither a registered pattern nor a plain table: the convention's, or an answer for nothing. */
+/* No registered text: the convention may have better. Steals the answer, which may be NULL. */
 static PyObject *
 match_other(gr_router *self, gr_state *state, PyObject **arguments, PyObject *answer)
 {
@@ -269,11 +282,10 @@ match_path(gr_router *self, gr_state *state, PyObject **arguments)
     if (paths != NULL && n > 0 && bytes[0] == '/' &&
         gr_router_relative(self, bytes, n, &rest, &rest_n))
         done = gr_paths_match(paths, &ask, rest, rest_n, &result);
-    if (done >= 0 && (done == 0 || ask.soft)) {
-        if (done == 0)
-            result = paths == NULL ? NULL : Py_NewRef(gr_paths_not_found(paths));
+    if (done == 0)
+        result = paths == NULL ? NULL : Py_NewRef(gr_paths_not_found(paths));
+    if (done == 0 || (done == 1 && (ask.soft || ask.varies)))
         result = match_other(self, state, arguments, result);
-    }
     Py_XDECREF(paths);
     return result;
 }

@@ -186,7 +186,7 @@ class ConventionRouter(Router):
         )
 
     def _match_other(
-        self, method: str, path: str, host: str | None, answer: Answer | None
+        self, method: str, path: str, host: str | None, answer: Match | Answer | None
     ) -> Match | Answer:
         found = RouterBase.route(self, Asked(method, path, host))
         if not isinstance(found, Handler):
@@ -196,8 +196,8 @@ class ConventionRouter(Router):
                 route = self._route(planned)
                 params = planned.action.named(found.args)
                 return Match(found, params, planned.name, route.pattern, route)
-        # What _late() names and what there is not.
-        return NotFound()
+        # A registered handler with parameters; or what _late() names and what there is not.
+        return answer if isinstance(answer, Match) else NotFound()
 
     # ---- the plan -------------------------------------------------------------------------------
 

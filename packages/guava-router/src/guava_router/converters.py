@@ -162,6 +162,11 @@ class Converters:
         """
         self._named.update(check(converters))
 
+    @property
+    def has_own(self) -> bool:
+        """Whether a pattern has named an own converter."""
+        return bool(self._own)
+
     def find(self, name: str, beside: Any = None) -> tuple[Converter, int]:
         """A converter and its number. beside: converters for one pattern only."""
         if name in BUILT_IN:

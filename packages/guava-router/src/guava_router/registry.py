@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from . import overlap
 from .converters import Converters
 from .errors import RouteConflict, RouteError
 from .patterns import MOST_PARAMETERS, Pattern
@@ -37,6 +38,7 @@ class Registry:
         self.names: dict[str, Registered] = {}
         self.converters = Converters()
         self._by_key: dict[tuple[bytes | None, bytes], list[Registered]] = {}
+        self._places: dict[tuple[bytes | None, bytes], list[Registered]] | None = None
 
     def add(self, new: Registered, loose: bool) -> None:
         """Raises RouteConflict, and adds nothing, if the route cannot stand beside the others.
@@ -61,11 +63,39 @@ class Registry:
         if loose and pattern.key != b"/":
             key = (key[0], pattern.key.removesuffix(b"/"))
         for taken in self._by_key.get(key, ()):
-            _check_methods(taken, new)
+            if _share_methods(taken, new):
+                raise RouteConflict(f"a path is registered twice: {both(taken, new)}")
+        self._check_places(key[0], new)
         self._by_key.setdefault(key, []).append(new)
         self.routes.append(new)
         if route.name is not None:
             self.names[route.name] = new
+
+    def _check_places(self, host: bytes | None, new: Registered) -> None:
+        """Raises RouteConflict if the new route and another are of equal precedence.
+
+        That needs own converters: without one, no place is noted.
+        """
+        if not self.converters.has_own:
+            return
+        if self._places is None:
+            self._places = {}
+            for old in self.routes:
+                self._note_places(old)
+        for place in overlap.places(new.pattern):
+            for taken in self._places.get((host, place), ()):
+                if overlap.ambiguous(taken.pattern, new.pattern) and _share_methods(taken, new):
+                    raise RouteConflict(
+                        "two routes may fit one path, and neither converter goes before the "
+                        f"other: {both(taken, new)}; put text before one of the parameters"
+                    )
+        self._note_places(new)
+
+    def _note_places(self, registered: Registered) -> None:
+        assert self._places is not None
+        host = None if registered.host is None else registered.host.key
+        for place in overlap.places(registered.pattern):
+            self._places.setdefault((host, place), []).append(registered)
 
     def groups(self, placed: Iterable[Route]) -> list[Group]:
         """What Paths takes. placed: the routes as they are listed now, in the same order."""
@@ -93,9 +123,8 @@ def both(one: Registered, other: Registered) -> str:
     return f"{_describe(one)} and {_describe(other)}"
 
 
-def _check_methods(taken: Registered, new: Registered) -> None:
-    old, now = taken.route.methods, new.route.methods
-    if (old is None) != (now is None):
-        return  # the one with a method goes first, the other has the rest
-    if old is None or now is None or set(old) & set(now):
-        raise RouteConflict(f"a path is registered twice: {both(taken, new)}")
+def _share_methods(one: Registered, other: Registered) -> bool:
+    old, now = one.route.methods, other.route.methods
+    if old is None or now is None:
+        return old is now  # a route for any method has what the one with a method leaves
+    return not set(old).isdisjoint(now)

@@ -198,7 +198,8 @@ class Router(Faces, RouterBase):
         parsed = patterns.pattern(pattern, registry.converters, own)
         parsed_host = None
         if host is not None or self._host is not None:
-            parsed_host = patterns.host(host or self._host, registry.converters, own)
+            written = self._host if host is None else host
+            parsed_host = patterns.host(written, registry.converters, own)
         allowed = patterns.methods(methods)
         where = _caller()
         self._check_free(parsed.text, where)
@@ -239,7 +240,7 @@ class Router(Faces, RouterBase):
         path = quote("" if self._mount == "/" else self._mount, safe=urls.SEGMENT + "/") + path
         path = urls.check_path(name, path)
         if found.host is not None:
-            path = f"//{urls.fill(name, found.host.pieces, params, safe='')}{path}"
+            path = f"//{urls.fill_host(name, found.host.pieces, params)}{path}"
         return urls.with_query(path, query)
 
     def check(self) -> None:
@@ -308,11 +309,11 @@ class Router(Faces, RouterBase):
         return as_match(found, path)
 
     def _match_other(
-        self, method: str, path: str, host: str | None, answer: Answer | None
+        self, method: str, path: str, host: str | None, answer: Match | Answer | None
     ) -> Match | Answer:
-        """Called by the native match() for what no registered pattern fits.
+        """Called by the native match() for a path that no registered text is.
 
-        answer: what the patterns would say.
+        answer: what the patterns say: a Match with parameters, or why there is none.
         """
         found = RouterBase.route(self, Asked(method, path, host))
         return answer or NotFound() if found is None else as_match(found, path)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Mapping
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -12,6 +13,7 @@ from .patterns import Parameter, Pieces
 
 # RFC 3986, section 3.3: pchar without percent-encoding. quote() adds letters, digits and "_.-~".
 SEGMENT = "!$&'()*+,;=:@"
+_LABEL = re.compile(r"[0-9A-Za-z_-]+")
 
 
 def unknown(name: object, names: Iterable[str]) -> UnknownRoute:
@@ -35,21 +37,35 @@ def check_names(name: str, wanted: tuple[str, ...], given: Mapping[str, Any]) ->
             )
 
 
-def fill(name: str, pieces: Pieces, params: Mapping[str, Any], safe: str = SEGMENT) -> str:
+def fill(name: str, pieces: Pieces, params: Mapping[str, Any]) -> str:
     """The percent-encoded text of a pattern with its parameters' values."""
-    parts = []
+    texts = _texts(name, pieces, params)
+    return "".join(quote(text, safe=SEGMENT + "/") for text in texts)
+
+
+def fill_host(name: str, pieces: Pieces, params: Mapping[str, Any]) -> str:
+    """The same for the pattern of a host, whose parameters are within a label."""
+    texts = list(_texts(name, pieces, params))
+    for text, piece in zip(texts, pieces, strict=True):
+        if isinstance(piece, Parameter) and not _LABEL.fullmatch(text):
+            raise ValueError(
+                f"url_for({name!r}): {piece.name!r} is part of a host's label, of letters, "
+                f"digits and dashes, not {text!r}"
+            )
+    return "".join(texts)
+
+
+def _texts(name: str, pieces: Pieces, params: Mapping[str, Any]) -> Iterator[str]:
     for piece in pieces:
         if isinstance(piece, Parameter):
-            parts.append(_text(name, piece, params[piece.name], safe))
+            yield _text(name, piece, params[piece.name])
         else:
-            parts.append(quote(piece, safe=safe + "/"))
-    return "".join(parts)
+            yield piece
 
 
-def _text(name: str, parameter: Parameter, value: Any, safe: str) -> str:
+def _text(name: str, parameter: Parameter, value: Any) -> str:
     rest = parameter.converter_name == "path"
-    text = segment(name, parameter.name, parameter.converter.format, value, slashes=rest)
-    return quote(text, safe=safe + "/" if rest else safe)
+    return segment(name, parameter.name, parameter.converter.format, value, slashes=rest)
 
 
 def segment(

@@ -40,6 +40,7 @@ __all__ = [
     "Mem",
     "MemoryStore",
     "MsgspecSerializer",
+    "RedisStore",
     "SQLiteStore",
     "Serializer",
     "Session",
@@ -58,13 +59,18 @@ __all__ = [
 __version__ = "1.0.0"
 
 if TYPE_CHECKING:
+    from .redis import RedisStore
     from .sqlite import SQLiteStore
 
 
 def __getattr__(name: str) -> Any:
-    # Not every Python has sqlite3.
+    # Not every Python has sqlite3, and nobody waits for what is not used.
     if name == "SQLiteStore":
         from .sqlite import SQLiteStore
 
         return SQLiteStore
+    if name == "RedisStore":
+        from .redis import RedisStore
+
+        return RedisStore
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -93,7 +93,10 @@ class StoreConformance:
         with self._store() as (store, _):
             sid = store.generate_id()
             store.set(sid, values)
-            assert repr(store.get(sid)) == repr(values)
+            found = store.get(sid)
+            assert found is not None
+            # With their types: 1, True and 1.0 are equal. The order of keys is not promised.
+            assert repr(sorted(found.items())) == repr(sorted(values.items()))
 
     def test_what_get_returns_is_the_callers(self) -> None:
         with self._store() as (store, _):

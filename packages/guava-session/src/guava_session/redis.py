@@ -46,12 +46,12 @@ return found
 class RedisStore(SessionStore):
     """Sessions in a Redis server (4 or newer) or Valkey, by the package redis.
 
-    Each is a hash under ``prefix`` and the SHA-256 of its id, which the server itself forgets after
-    the lifetime. merge(), take() and touch() are one round trip each, and atomic. A connection that
-    broke is made again, and a command is tried once more.
+    Each is a hash under ``prefix`` and the SHA-256 of its id, which the server itself forgets
+    after the lifetime. merge(), take() and touch() are one round trip each, and atomic. A
+    connection that broke is made again, and a command is tried once more.
 
-    :param url: ``redis://host:6379/0``, ``rediss://`` for TLS, ``unix:///path``; or a `redis.Redis`
-        of yours, with time-outs of its own
+    :param url: ``redis://host:6379/0``, ``rediss://`` for TLS, ``unix:///path``; or a
+        `redis.Redis` of yours, with time-outs of its own
     :param lifetime: seconds that a session lives after it was last saved or touched
     :param prefix: what the keys begin with; those of several applications must differ
     :param timeout: seconds to wait for a connection, and for an answer

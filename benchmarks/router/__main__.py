@@ -13,6 +13,7 @@ from benchmarks.common.errors import CannotRun, Failed
 from benchmarks.common.options import say
 from benchmarks.common.processes import lacking
 from benchmarks.common.results import unexplained
+from benchmarks.router import counts
 from benchmarks.router.contestants import CONTESTANTS, OURS, Contestant
 from benchmarks.router.measure import Router, running
 from benchmarks.router.report import markdown, save
@@ -43,6 +44,14 @@ def arguments() -> argparse.Namespace:
     )
     parser.add_argument(
         "--only", metavar="NAMES", help=f"some of them, comma-separated: {', '.join(keys)}"
+    )
+    parser.add_argument(
+        "--counts",
+        action="store_true",
+        help="instructions a match of the routers for Python, by callgrind, instead of time",
+    )
+    parser.add_argument(
+        "--profile", action="store_true", help="where the instructions of a match go"
     )
     options = parser.parse_args()
     if options.quick:
@@ -155,6 +164,15 @@ def main() -> int:
     results = Results(options.contestants, options.rounds, options.seconds)
     results.tables = [table(key) for key in options.chosen]
     able = prepare(results)
+    if options.counts:
+        print(counts.report(able, results.tables), end="")
+        return 0
+    if options.profile:
+        for one in results.tables:
+            for contestant in able:
+                if contestant.python:
+                    print(counts.profile(contestant, one), end="\n\n")
+        return 0
     for one in results.tables:
         run(one, able, results, options)
     found = results.as_dict()

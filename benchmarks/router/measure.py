@@ -81,10 +81,10 @@ class Router:
 
 
 @contextlib.contextmanager
-def running(contestant: Contestant, file: Path) -> Iterator[Router]:
+def running(contestant: Contestant, file: Path, *tool: str) -> Iterator[Router]:
     with tempfile.TemporaryFile("w+") as log:
         process = subprocess.Popen(
-            [*pinned(SERVER_CORE), *contestant.started(file)],
+            [*pinned(SERVER_CORE), *tool, *contestant.started(file)],
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -230,6 +230,8 @@ gh_produce_done(gh_peer *peer, PyObject *task)
         /* It was cancelled, or told by send(): nobody needs to hear of that. */
         PyErr_Clear();
         gh_peer_finish(peer);
+    } else if (peer->state == GH_CLOSING) {
+        PyErr_Clear(); /* the same, before closed() has come, which does the rest */
     } else if (result == NULL) {
         gh_fail(peer);
     } else {

@@ -31,7 +31,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--requests", type=int, default=1_000_000, help="of each row")
     parser.add_argument("--connections", type=int, default=50_000)
-    parser.add_argument("--exchanges", type=int, default=100_000, help="of each other kind")
+    parser.add_argument("--exchanges", type=int, default=20_000, help="of each other kind")
     options = parser.parse_args()
     leaking = False
 

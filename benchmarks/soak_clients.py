@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "packages/guava-http/tests
 from memory import anonymous
 
 AT_ONCE = 16
-WARM = 400  # exchanges of a kind before memory is looked at
+WARM = 2000  # exchanges of a kind before memory is looked at
 PATIENCE = 60.0  # seconds until an exchange counts as stuck
 BODY = random.Random(1).randbytes(70_000)
 FORM = (

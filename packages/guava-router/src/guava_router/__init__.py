@@ -7,6 +7,7 @@ from .content_types import content_type
 from .convention import ConventionRouter
 from .converters import Converter
 from .dates import http_date
+from .decision import FileDecision
 from .errors import (
     ControllerImportError,
     HandlerNotFound,
@@ -39,6 +40,7 @@ __all__ = [
     "Dispatch",
     "Endpoint",
     "Explanation",
+    "FileDecision",
     "Handler",
     "HandlerNotFound",
     "Invoker",

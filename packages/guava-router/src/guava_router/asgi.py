@@ -7,14 +7,14 @@ runs under asyncio and trio alike.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from . import static_asgi
 from ._core import Match
 from .answers import Answer, NotFound
-from .files import StaticFile, StaticHandler
+from .files import StaticHandler
 from .lifespan import ASGIApplication, Lifespan, Message, Receive, Scope, Send
 from .mounting import described, mount_parameter, mounted_rest, refusal, under
 
@@ -64,41 +64,17 @@ async def _send_answer(answer: Answer, scope: Scope, send: Send, prefix: str = "
     await send({"type": f"{kind}.body", "body": body})
 
 
-async def _chunk(file: StaticFile, at: int) -> bytes:
-    """Read beside the loop, because a disk may be slow; under trio, which has no threads of
-    asyncio's, within it."""
-    try:
-        loop = asyncio.get_running_loop()
-    except RuntimeError:
-        return file.chunk(at)
-    return await loop.run_in_executor(None, file.chunk, at)
-
-
-async def _send_file(handler: StaticHandler, scope: Scope, send: Send) -> None:
+async def _send_file(handler: StaticHandler, scope: Scope, receive: Receive, send: Send) -> None:
     answer = refusal(scope["method"])
-    if answer is not None:
-        await _send_answer(answer, scope, send)
-        return
-    try:
-        file = handler.open()
-    except FileNotFoundError:
-        await _send_answer(NotFound(), scope, send)
-        return
-    asked = dict(scope.get("headers", ()))
-    conditions = (asked.get(name) for name in (b"if-none-match", b"if-modified-since"))
-    with file:
-        if file.not_modified(*(None if c is None else c.decode("latin-1") for c in conditions)):
-            headers = file.not_modified_headers
-            await _send_answer(Answer(304, headers), scope, send)
+    if answer is None:
+        try:
+            begun = await static_asgi.begin(handler, scope)
+        except (FileNotFoundError, NotADirectoryError):
+            answer = NotFound()
+        else:
+            await begun.send(receive, send)
             return
-        encoded = [(n.lower().encode("latin-1"), v.encode("latin-1")) for n, v in file.headers]
-        await send({"type": "http.response.start", "status": 200, "headers": encoded})
-        at = 0
-        while at < file.size and scope["method"] != "HEAD":
-            data = await _chunk(file, at)
-            at += len(data)
-            await send({"type": "http.response.body", "body": data, "more_body": True})
-        await send({"type": "http.response.body", "body": b""})
+    await _send_answer(answer, scope, send)
 
 
 def _without_body(send: Send) -> Send:
@@ -158,7 +134,7 @@ class ASGIRouter:
         elif isinstance(found.target, Answer):
             await _send_answer(found.target, scope, send)
         elif isinstance(found.target, StaticHandler):
-            await _send_file(found.target, scope, send)
+            await _send_file(found.target, scope, receive, send)
         else:
             application = self._target(found, method, path)
             if method == "HEAD":

@@ -5,29 +5,24 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 from urllib.parse import quote
 
 from . import patterns
 from ._core import open_beneath
-from .answers import AllowedMethods, Answer, MethodNotAllowed, RedirectHandler
+from .answers import AllowedMethods, Answer, MethodNotAllowed, NotFound, RedirectHandler
+from .caching import CacheRule, by_fingerprint
+from .caching import rule as cache_rule
+from .codings import suffixes
+from .decision import FileDecision, Headers
 from .files import StaticHandler
 from .listing import Listing, read_entries
 from .router import RequestLike, Route, RouteList, Router
+from .servable import policy
 
 METHODS = ("GET", "HEAD")
-_LONGEST_PATH = 4096
-_LONGEST_NAME = 255
-
-# Refused in any path: control characters, backslashes (separators to some), empty segments, dot
-# segments. The second expression refuses all that starts with a dot, except the directory that
-# RFC 8615 puts files in.
-_BAD = re.compile(r"[\x00-\x1f\x7f-\x9f\\]|//|/\.{1,2}(?:/|$)")
-_BAD_OR_DOTFILE = re.compile(r"[\x00-\x1f\x7f-\x9f\\]|//|/\.(?!well-known(?:/|$))")
-
 # What a client cannot change: it is not told apart from a file that is not there.
 _NOT_FOUND = frozenset(
     {
@@ -54,15 +49,23 @@ class StaticRouter(Router):
     so that it may be renamed but not exchanged. allow_index: whether a directory without an
     index.html is shown as a list of its files. follow_symlinks: whether symbolic links work, as
     far as they stay in the directory. allow_dotfiles: whether names that start with a dot are
-    served (".well-known" always is).
+    served (".well-known" always is). allow_device_names: whether names are served that Windows
+    takes for devices (con, prn, aux, nul, com1, lpt1..., also aux.js).
 
-    route() returns a StaticHandler with the file open, a Listing, a RedirectHandler from a
-    directory to its address with a slash, MethodNotAllowed for anything but GET and HEAD, or None.
+    precompressed: True, or suffixes out of "br", "zst" and "gz": if the client takes it, the file
+    with that further suffix is sent instead (app.js.br for app.js), provided that it is not older.
+    cache: the value of Cache-Control, or a function that makes it of a file's path in the
+    directory ("/css/app.css"), or None; by default a year for names with a digest
+    (app.3f2a9c1b.js) and nothing for others.
+
+    decide() tells what a whole request is answered with. route() returns a StaticHandler with the
+    file open, a Listing, a RedirectHandler from a directory to its address with a slash,
+    MethodNotAllowed for anything but GET and HEAD, or None.
 
     `req.path` counts as it is: decoded once, by whoever made the request.
 
     Raises FileNotFoundError, NotADirectoryError or PermissionError for a directory that cannot be
-    opened.
+    opened, TypeError or ValueError for a bad `precompressed` or `cache`.
     """
 
     def __init__(
@@ -73,15 +76,22 @@ class StaticRouter(Router):
         *,
         follow_symlinks: bool = False,
         allow_dotfiles: bool = False,
+        allow_device_names: bool = False,
+        precompressed: bool | Iterable[str] = False,
+        cache: str | CacheRule | None = by_fingerprint,
         session_store: Any = None,
     ) -> None:
+        self._root = -1
         super().__init__(None, mount_point, session_store)
         self.directory = os.path.abspath(os.fspath(directory))
         self._prefix = self.directory.rstrip("/")
         self.allow_index = allow_index
         self.follow_symlinks = follow_symlinks
         self.allow_dotfiles = allow_dotfiles
-        self._root = -1
+        self.allow_device_names = allow_device_names
+        self.precompressed = suffixes(precompressed)
+        self._cache = cache_rule(cache)
+        self._may_ask = policy(allow_dotfiles, allow_device_names)
         try:
             self._root = os.open(self.directory, _DIRECTORY_FLAGS)
         except OSError as error:
@@ -97,11 +107,22 @@ class StaticRouter(Router):
             registered = super().route(req)
             if registered is not None:
                 return registered
-        if req.method not in METHODS:
-            if req.method == "OPTIONS":
-                return AllowedMethods((*METHODS, "OPTIONS"))
-            return MethodNotAllowed((*METHODS, "OPTIONS"))
-        return self._find(relative, req.path)
+        return self._refusal(req.method) or self._find(relative, req.path)
+
+    def decide(self, method: str, path: str, headers: Headers = ()) -> FileDecision | Answer:
+        """What a request is answered with: a FileDecision, which the caller closes, or a complete
+        Answer (NotFound, MethodNotAllowed, RedirectHandler, Listing...).
+
+        method: in capital letters. path: with the mount point, decoded once, without a query.
+        headers: the fields of the request, a mapping or (name, value) pairs, each str or bytes.
+
+        What was registered beside the files does not count here.
+        """
+        relative = self.relative(path)
+        if relative is None:
+            return NotFound()
+        found = self._refusal(method) or self._find(relative, path) or NotFound()
+        return found.decide(method, headers) if isinstance(found, StaticHandler) else found
 
     def resolve(self, path: str) -> Answer | StaticHandler | None:
         """What lies at a path under the mount point: "/css/app.css". None: nothing.
@@ -127,16 +148,12 @@ class StaticRouter(Router):
         if getattr(self, "_root", -1) >= 0:
             self.close()
 
-    def _may_ask(self, path: str) -> bool:
-        bad = _BAD if self.allow_dotfiles else _BAD_OR_DOTFILE
-        if len(path) > _LONGEST_PATH or path[:1] != "/" or bad.search(path) is not None:
-            return False
-        if len(path) <= _LONGEST_NAME and path.isascii():
-            return True
-        try:
-            return all(len(name.encode()) <= _LONGEST_NAME for name in path.split("/"))
-        except UnicodeEncodeError:
-            return False
+    def _refusal(self, method: str) -> Answer | None:
+        """What another method than GET and HEAD is answered with."""
+        if method in METHODS:
+            return None
+        kind = AllowedMethods if method == "OPTIONS" else MethodNotAllowed
+        return kind((*METHODS, "OPTIONS"))
 
     def _open(self, path: str) -> int | None:
         """The descriptor of a checked path, or None. The path starts with a slash."""
@@ -178,10 +195,16 @@ class StaticRouter(Router):
         return Listing(address, entries, has_parent=path != "/")
 
     def _handler(self, path: str, fd: int, status: os.stat_result) -> StaticHandler:
-        def again() -> int:
-            return open_beneath(self._root, path[1:], self.follow_symlinks)
+        def again(suffix: str) -> int:
+            return open_beneath(self._root, path[1:] + suffix, self.follow_symlinks)
 
-        return StaticHandler.opened(self._prefix + path, fd, status, again)
+        try:
+            cache = self._cache(path)
+        except BaseException:
+            os.close(fd)
+            raise
+        whole = self._prefix + path
+        return StaticHandler.opened(whole, fd, status, again, self.precompressed, cache)
 
 
 def _to_slash(address: str) -> RedirectHandler | None:

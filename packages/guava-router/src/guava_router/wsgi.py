@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from . import static_wsgi
 from ._core import Match
 from .answers import Answer, NotFound, phrase
-from .files import StaticFile, StaticHandler
+from .files import StaticHandler
 from .mounting import described, mounted_rest, refusal, under
 
 if TYPE_CHECKING:
@@ -86,47 +87,18 @@ def _send(
     return [] if environ["REQUEST_METHOD"] == "HEAD" else [answer.body]
 
 
-class _Chunks:
-    """The bytes of a file; the server closes it."""
-
-    def __init__(self, file: StaticFile) -> None:
-        self._file = file
-        self._at = 0
-
-    def __iter__(self) -> _Chunks:
-        return self
-
-    def __next__(self) -> bytes:
-        data = self._file.chunk(self._at)
-        if not data:
-            raise StopIteration
-        self._at += len(data)
-        return data
-
-    def close(self) -> None:
-        self._file.close()
-
-
 def _send_file(
     handler: StaticHandler, environ: WSGIEnvironment, start_response: StartResponse
 ) -> Iterable[bytes]:
     answer = refusal(environ["REQUEST_METHOD"])
-    if answer is not None:
-        return _send(answer, environ, start_response)
-    try:
-        file = handler.open()
-    except FileNotFoundError:
-        return _send(NotFound(), environ, start_response)
-    tag, since = environ.get("HTTP_IF_NONE_MATCH"), environ.get("HTTP_IF_MODIFIED_SINCE")
-    if file.not_modified(tag, since):
-        file.close()
-        start_response("304 Not Modified", list(file.not_modified_headers))
-        return []
-    start_response("200 OK", list(file.headers))
-    if environ["REQUEST_METHOD"] == "HEAD":
-        file.close()
-        return []
-    return _Chunks(file)
+    if answer is None:
+        try:
+            decision = handler.decide(environ["REQUEST_METHOD"], static_wsgi.fields(environ))
+        except (FileNotFoundError, NotADirectoryError):
+            answer = NotFound()
+        else:
+            return static_wsgi.send(decision, environ, start_response)
+    return _send(answer, environ, start_response)
 
 
 class WSGIRouter:

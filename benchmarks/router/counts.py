@@ -1,8 +1,8 @@
 """What a match costs, counted: instructions, with callgrind.
 
 Time lies on a busy machine; counts do not. Each router for Python is asked for a few requests and
-for many, and calls getppid(2) before, between and after, where callgrind cuts its counts. The loop that
-asks is in what is counted.
+for many, and calls getppid(2) before, between and after, where callgrind cuts its counts. The loop
+that asks is in what is counted.
 """
 
 import json
@@ -20,17 +20,16 @@ from benchmarks.router.measure import Router, running
 from benchmarks.router.tables import Table
 
 FEW, MANY = 256, 2048
-SLOWER = 100.0
-"""How much longer than by itself a router may take for anything under callgrind."""
+TOOL_LIMIT = 6000.0  # seconds for anything under callgrind
 
 
 @contextmanager
 def counted(contestant: Contestant, file: Path, folder: Path) -> Iterator[Router]:
     """A router under callgrind, which has built its table. The dumps lie in the folder."""
     tool = [*CALLGRIND, "--dump-before=getppid", f"--callgrind-out-file={folder / 'out'}"]
-    with running(contestant, file, *tool) as router:
-        router.ask("build", 60 * SLOWER)
-        router.check()
+    with running(contestant, file, *tool, limit=TOOL_LIMIT) as router:
+        router.ask("build", TOOL_LIMIT)
+        router.check(TOOL_LIMIT)
         yield router
 
 
@@ -40,7 +39,7 @@ def dumps(contestant: Contestant, file: Path, kinds: list[str]) -> Iterator[tupl
         folder = Path(name)
         with counted(contestant, file, folder) as router:
             for kind in kinds:
-                router.ask(f"count {kind} {FEW} {MANY}", 60 * SLOWER)
+                router.ask(f"count {kind} {FEW} {MANY}", TOOL_LIMIT)
             for number, kind in enumerate(kinds):
                 few, many = (folder / f"out.{3 * number + part}" for part in (2, 3))
                 yield kind, few.read_text(errors="replace"), many.read_text(errors="replace")

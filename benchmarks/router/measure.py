@@ -69,8 +69,8 @@ class Router:
             raise
         return Built(seconds, anonymous(self.process.pid) - before)
 
-    def check(self) -> None:
-        answer = self.ask("check", CHECK_LIMIT)
+    def check(self, limit: float = CHECK_LIMIT) -> None:
+        answer = self.ask("check", limit)
         if answer["wrong"]:
             raise Failed(answer["wrong"])
         self.without = answer.get("without", {})
@@ -81,7 +81,9 @@ class Router:
 
 
 @contextlib.contextmanager
-def running(contestant: Contestant, file: Path, *tool: str) -> Iterator[Router]:
+def running(
+    contestant: Contestant, file: Path, *tool: str, limit: float = READ_LIMIT
+) -> Iterator[Router]:
     with tempfile.TemporaryFile("w+") as log:
         process = subprocess.Popen(
             [*pinned(SERVER_CORE), *tool, *contestant.started(file)],
@@ -93,7 +95,7 @@ def running(contestant: Contestant, file: Path, *tool: str) -> Iterator[Router]:
         )
         try:
             router = Router(process, log)
-            router.told(READ_LIMIT)
+            router.told(limit)
             yield router
         finally:
             process.kill()

@@ -19,6 +19,7 @@ from .manager import SessionManager
 from .memory import MemoryStore
 from .packed import MsgspecSerializer
 from .pickled import UnsafePickleSerializer
+from .sealed import CookieStore
 from .serializer import JSONSerializer, Serializer
 from .session import Session
 from .store import SessionStore, StoreError, storage_key
@@ -32,6 +33,7 @@ __all__ = [
     "ASGISessions",
     "BadSignature",
     "CSRFError",
+    "CookieStore",
     "File",
     "FileStore",
     "Flash",

@@ -124,7 +124,7 @@ class SessionManager:
         if session._send or (written and self.max_age is not None):
             session._send = session._destroyed = False
             session._cookie = True
-            return self._cookie(session, session.sid, self.max_age)
+            return self._cookie(session, session._cookie_value, self.max_age)
         if session._destroyed and session._cookie:
             session._destroyed = False
             return self._deletion(session)
@@ -150,9 +150,10 @@ class SessionManager:
         For a changed password, a closed account, a lost device.
 
         :raises TypeError: for what is neither a str nor an int
+        :raises RuntimeError: the store cannot do it, see `CookieStore`
         :raises OSError: when the store cannot be written
         """
-        users.begin_epoch(self.store, user_id)
+        users.end_all(self.store, user_id)
 
     def _deletion(self, session: Session) -> SessionCookie:
         return self._cookie(session, "", 0)

@@ -175,6 +175,13 @@ class Session(MutableMapping[str, Any]):
     @property
     def sid(self) -> str:
         """The id: a secret of the visitor, not for logs or URLs. A new session gets one now."""
+        if self._store.stateless:
+            # The cookie is another one with each change, the id is in it.
+            self._load()
+            if "id" not in self._meta:
+                self._meta["id"] = self._store.generate_id()
+            found: str = self._meta["id"]
+            return found
         if not self._stored:
             self._load()
         if self._sid is None:
@@ -228,6 +235,11 @@ class Session(MutableMapping[str, Any]):
         else:
             raise ValueError("a change cannot be taken back by modified = False")
 
+    @property
+    def _cookie_value(self) -> str:
+        """What the visitor's cookie must hold."""
+        return self._sid if self._store.stateless and self._sid is not None else self.sid
+
     # What happens to its id.
 
     def rotate(self) -> None:
@@ -257,7 +269,10 @@ class Session(MutableMapping[str, Any]):
             self._handed_out.clear()
             self._stored = False
             self._rotated = True
-        self._sid = self._store.generate_id()
+        if self._store.stateless:
+            self._meta["id"] = self._store.generate_id()
+        else:
+            self._sid = self._store.generate_id()
 
     def bind(self, user_id: str | int) -> None:
         """Sign a user in: the session is the user's from now on, under a new id (see `rotate`).
@@ -268,9 +283,9 @@ class Session(MutableMapping[str, Any]):
         :param user_id: what the application calls the user, for good
         :raises TypeError: for what is neither a str nor an int
         """
-        epoch = users.find_epoch(self._store, user_id)
-        if epoch is None:
-            epoch = users.begin_epoch(self._store, user_id)
+        users.user_key(user_id)  # is it one?
+        store = self._store.users
+        epoch = store and (users.find_epoch(store, user_id) or users.begin_epoch(store, user_id))
         self.rotate()
         self._meta["user"] = user_id
         self._meta["epoch"] = epoch
@@ -283,7 +298,7 @@ class Session(MutableMapping[str, Any]):
         """
         user_id = self.user_id
         if user_id is not None:
-            users.begin_epoch(self._store, user_id)
+            users.end_all(self._store, user_id)
         self.destroy()
 
     def destroy(self) -> None:
@@ -354,7 +369,7 @@ class Session(MutableMapping[str, Any]):
         self._load()
         if not token:
             raise csrf.CSRFError("the request has no CSRF token")
-        if not self._stored or self._sid is None or not csrf.is_token(self._sid, token):
+        if not self._stored or not csrf.is_token(self.sid, token):
             raise csrf.CSRFError("the CSRF token is not one of this session")
 
     # Loading and saving.
@@ -377,7 +392,14 @@ class Session(MutableMapping[str, Any]):
         if data is None:
             return False
         changed = self._find_changed()
-        if self._stored:
+        if self._store.stateless:
+            if not self._needs_store():
+                return False
+            self._meta["id"] = self.sid
+            record = {**data, **self._flashes, RESERVED: self._stamp()}
+            self._sid = self._store.seal(record)
+            self._stored = self._send = written = True
+        elif self._stored:
             edited = changed or self._removed or self._replace or self._forced
             if not edited and not self._is_stale():
                 return False
@@ -387,9 +409,9 @@ class Session(MutableMapping[str, Any]):
                 return False
             self._store.set(self.sid, {**data, **self._flashes, RESERVED: self._stamp()})
             self._stored = self._send = written = True
-        if written and "user" in self._meta:
+        if written and "user" in self._meta and self._store.users is not None:
             # It must not be forgotten before the sessions that depend on it.
-            self._store.touch(users.user_key(self._meta["user"]))
+            self._store.users.touch(users.user_key(self._meta["user"]))
         # The next touch loads what the store made of it and of parallel requests.
         self._data = None
         self._rotated = False
@@ -445,10 +467,11 @@ class Session(MutableMapping[str, Any]):
             saved = meta.get("saved")
             if not isinstance(saved, (int, float)) or now - saved >= self._idle:
                 return True
-        if "user" not in meta:
+        store = self._store.users
+        if "user" not in meta or store is None:
             return False
         epoch = meta.get("epoch")
-        return epoch is None or users.find_epoch(self._store, meta["user"]) != epoch
+        return epoch is None or users.find_epoch(store, meta["user"]) != epoch
 
     def _begin(self) -> Record:
         """A new session: no id yet, nothing in it."""

@@ -56,6 +56,8 @@ class SessionStore:
     lifetime: float = DEFAULT_LIFETIME
     #: Whether it is on another machine or slow: asynchronous servers then ask it on a thread.
     remote: bool = False
+    #: Whether a session is all in its cookie, as in `CookieStore`: it is then sealed, not set.
+    stateless: bool = False
     #: What turns records into bytes and back, by two methods.
     serializer: Serializer = JSON
 
@@ -111,6 +113,11 @@ class SessionStore:
 
     # Ids.
 
+    @property
+    def users(self) -> SessionStore | None:
+        """Where it is kept since when a user's sessions are valid: here. See `Session.bind`."""
+        return self
+
     def generate_id(self) -> str:
         """A new id; see `guava_session.generate_id`."""
         return _core.generate_id()
@@ -159,6 +166,10 @@ class SessionStore:
     def touch(self, sid: str) -> bool:
         """Let sid live for another lifetime from now; whether it was there."""
         return self.merge(sid, {})
+
+    def seal(self, record: Mapping[str, Any]) -> str:
+        """What a visitor's cookie holds in a store that is `stateless`."""
+        raise NotImplementedError(f"{builtins.type(self).__name__} keeps sessions; it seals none")
 
     # What a store may have besides.
 

@@ -46,6 +46,19 @@ def begin_epoch(store: SessionStore, user_id: str | int) -> str:
     return epoch
 
 
+def end_all(store: SessionStore, user_id: str | int) -> None:
+    """End all sessions of a user that a store has.
+
+    :raises RuntimeError: for a store of cookies that has nothing to remember users by
+    """
+    if store.users is None:
+        raise RuntimeError(
+            "sessions in cookies cannot be ended from here; give the CookieStore a store that "
+            "remembers users, users="
+        )
+    begin_epoch(store.users, user_id)
+
+
 def is_user_record(own: object) -> bool:
     """Whether a record's own part is that of a user, and its id therefore no session's."""
     return isinstance(own, dict) and _EPOCH in own

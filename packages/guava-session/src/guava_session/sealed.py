@@ -18,7 +18,7 @@ from .serializer import JSON, Record, Serializer
 from .session import log
 from .store import DEFAULT_LIFETIME, SessionStore
 
-#: What browsers keep of a cookie: 4096 bytes of name, value and attributes (RFC 6265, section 6.1).
+#: Of the 4096 bytes of name, value and attributes that browsers keep (RFC 6265, section 6.1).
 _ROOM = 3800
 
 _SIGNED, _ENCRYPTED = b"s", b"e"
@@ -32,12 +32,12 @@ _COMPRESS_FROM = 200
 class CookieStore(SessionStore):
     """Each session travels in its cookie, so nothing is kept here, and nothing has to be shared.
 
-    Signed (HMAC-SHA-256), so that visitors can read but not change it; or encrypted (AES-256-GCM, by
-    the package cryptography), so that they cannot read it either.
+    Signed (HMAC-SHA-256), so that visitors can read but not change it; or encrypted (AES-256-GCM,
+    by the package cryptography), so that they cannot read it either.
 
-    What that costs: some 3 800 bytes are all there is; of parallel requests the last one wins; and an
-    old cookie stays good until its lifetime ends, also after `destroy` and `rotate`, if somebody has
-    a copy. `bind` and signing out everywhere need a store that remembers: `users=`.
+    What that costs: some 3 800 bytes are all there is; of parallel requests the last one wins; and
+    an old cookie stays good until its lifetime ends, also after `destroy` and `rotate`, if
+    somebody has a copy. `bind` and signing out everywhere need a store that remembers: `users=`.
 
     :param keys: 32 secret bytes or more, or several of them, the newest first; see `Keys`
     :param encrypt: whether visitors cannot read it

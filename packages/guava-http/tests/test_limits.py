@@ -38,6 +38,8 @@ BAD = [
     (request(line="GET / HTTP/1.7"), 505),
     (request(line="BREW / HTTP/1.1"), 501),
     (request(line="CONNECT a:1 HTTP/1.1"), 501),
+    (request(line="TRACE / HTTP/1.1"), 405),
+    (request(line="TRACE /a HTTP/1.0"), 405),
     (request(line="GET /a#b HTTP/1.1"), 400),
     (request("Expect: tea\r\n"), 417),
     (b"GET / HTTP/1.1\nHost: a\n\n", 400),
@@ -202,3 +204,14 @@ def test_a_reset_is_not_an_error_to_report(whole, caplog):
 
     whole.run(lambda request: "x" * 100_000, scenario)
     assert caplog.records == []
+
+
+def test_trace_says_what_is_allowed(whole):
+    async def scenario(server, connect):
+        client = await connect()
+        await client.send(b"TRACE / HTTP/1.1\r\nHost: a\r\nCookie: k7Qx\r\n\r\n")
+        answer = await client.answer()
+        assert answer.status == 405 and "GET" in answer["Allow"] and "TRACE" not in answer["Allow"]
+        assert b"k7Qx" not in answer.body
+
+    whole.run(lambda request: "hello", scenario)

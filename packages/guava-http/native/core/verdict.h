@@ -15,6 +15,7 @@
     X(GH_TRAILERS_TOO_LARGE, 400, "The trailer fields are larger than this server takes.")        \
     X(GH_FRAMING_TOO_LARGE, 400, "The chunks' framing outweighs their data.")                     \
     X(GH_TRACE_WITH_BODY, 400, "A TRACE request has no body.")                                    \
+    X(GH_NO_TRACE, 405, "TRACE would show the client's secrets to who made it ask.")              \
     X(GH_TIMEOUT, 408, "The request did not arrive in time.")                                     \
     X(GH_BODY_TOO_LARGE, 413, "The body is larger than this server takes.")                       \
     X(GH_TARGET_TOO_LONG, 414, "The request target is longer than this server takes.")            \

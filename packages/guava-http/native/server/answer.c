@@ -69,8 +69,8 @@ gh_answer(gh_peer *peer, gh_reply *reply, const char *body, size_t n, PyObject *
     gh_peer_finish(peer);
 }
 
-void
-gh_answer_status(gh_peer *peer, int status, const char *text)
+static void
+answer_status(gh_peer *peer, int status, const char *text, const char *fields)
 {
     size_t n;
     const char *phrase = gh_status_phrase(status, &n);
@@ -81,10 +81,18 @@ gh_answer_status(gh_peer *peer, int status, const char *text)
         .status = status,
         .type = "text/plain; charset=utf-8",
         .type_len = sizeof("text/plain; charset=utf-8") - 1,
+        .fields = fields,
+        .fields_len = strlen(fields),
         .length = size,
         .keep_alive = true,
     };
     gh_answer(peer, &reply, body, (size_t)size, NULL);
+}
+
+void
+gh_answer_status(gh_peer *peer, int status, const char *text)
+{
+    answer_status(peer, status, text, "");
 }
 
 void
@@ -93,5 +101,8 @@ gh_refuse(gh_peer *peer, gh_verdict verdict)
     peer->server->refused++;
     peer->keep_alive = false;
     peer->linger = true;
-    gh_answer_status(peer, gh_verdict_status(verdict), gh_verdict_text(verdict));
+    /* What any resource may have (RFC 9110, 15.5.6). */
+    const char *fields =
+        verdict == GH_NO_TRACE ? "Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n" : "";
+    answer_status(peer, gh_verdict_status(verdict), gh_verdict_text(verdict), fields);
 }

@@ -237,6 +237,17 @@ take_request(gh_peer *peer, const gh_head *head)
     return request;
 }
 
+/* What is well-formed, and still not for the handler. */
+static gh_verdict
+judge_head(const gh_server *server, const gh_head *head)
+{
+    if (head->method.len == 5 && memcmp(head->method.base, "TRACE", 5) == 0)
+        return GH_NO_TRACE;
+    if (server->hosts != NULL && !gh_hosts_have(server->hosts, head->host))
+        return GH_OTHER_HOST;
+    return GH_OK;
+}
+
 /* Returns how many bytes it took: 0 when the head is not complete. */
 static size_t
 receive_head(gh_peer *peer, const char *bytes, size_t n)
@@ -250,8 +261,8 @@ receive_head(gh_peer *peer, const char *bytes, size_t n)
     if (verdict == GH_OK)
         verdict =
             gh_parse_head(&peer->scan, bytes, size, &server->head_limits, server->fields, &head);
-    if (verdict == GH_OK && server->hosts != NULL && !gh_hosts_have(server->hosts, head.host))
-        verdict = GH_OTHER_HOST;
+    if (verdict == GH_OK)
+        verdict = judge_head(server, &head);
     /* A refusal of HEAD has no body either, as far as it can be told for one. */
     peer->head_only = begins_with_head(bytes + peer->scan.start, n - peer->scan.start);
     peer->scan = (gh_scan){0};

@@ -38,7 +38,7 @@ BODIES = [
     (b"text/plain", b""),
 ]
 ODD = [b"\r\n", *(bytes([byte]) for byte in b"\n\r\0 \t:;0\xff%,-9")]
-METHODS = [b"GET", b"GET", b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"OPTIONS"]
+METHODS = b"GET GET GET GET GET HEAD HEAD POST POST PUT PUT DELETE OPTIONS TRACE".split()
 
 
 def chunked(rng: random.Random, body: bytes) -> bytes:

@@ -68,6 +68,8 @@ def replay(data: bytes) -> Script:
         method = "HEAD" if rest.removeprefix(b"\r\n").startswith(b"HEAD ") else "GET"
         if request is None:
             return Script(found, status, method)
+        if request.method == "TRACE":
+            return Script(found, 405)
         name = name_of(request.path)
         http10 = request.http_version == "1.0"
         limit = STREAM_LIMIT if name in STREAMS else BODY

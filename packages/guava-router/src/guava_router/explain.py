@@ -154,6 +154,8 @@ def _aligned(rows: list[tuple[str, str]]) -> Iterator[str]:
 
 
 def _tokens(pieces: Pieces) -> Pieces:
+    if all(piece.isascii() for piece in pieces if isinstance(piece, str)):
+        return pieces
     return tuple(encoded(piece) if isinstance(piece, str) else piece for piece in pieces)
 
 
@@ -175,19 +177,20 @@ def host_name(host: str | None) -> str:
 class TableSearch:
     """One request, looked up in the registered patterns of a router."""
 
-    def __init__(
-        self, listed: Iterable[Registered], method: str, host: str | None, steps: list[Step]
-    ) -> None:
+    def __init__(self, router: Router, method: str, host: str | None, steps: list[Step]) -> None:
         self._method = method
         self._host = host_name(host)
         self.steps = steps
         self._plain: list[Way] = []
         hosts: dict[bytes, tuple[Pattern, list[Way]]] = {}
-        for item in listed:
+        routes = router._registered().routes
+        for item, route in zip(routes, router._placed(), strict=True):
             ways = self._plain
             if item.host is not None:
                 ways = hosts.setdefault(item.host.key, (item.host, []))[1]
-            ways.append(_way(item.pattern, item))
+            ways.append(
+                _way(item.pattern, item if item.route is route else item._replace(route=route))
+            )
         self._hosts = [_way(pattern, ways) for pattern, ways in hosts.values()]
         self._found: list[Registered] = []
         self._allowed: list[str] = []
@@ -248,12 +251,7 @@ def explain_table(
     router: Router, method: str, path: str, host: str | None, steps: list[Step]
 ) -> Match | Answer:
     """What match() says of the registered patterns; path: what is behind the mount point."""
-    registry = router._registered()
-    listed = [
-        registered._replace(route=route)
-        for registered, route in zip(registry.routes, router._placed(), strict=True)
-    ]
-    search = TableSearch(listed, method, host, steps)
+    search = TableSearch(router, method, host, steps)
     found = search.find(path)
     other = path[:-1] if path.endswith("/") else path + "/"
     redirected = False

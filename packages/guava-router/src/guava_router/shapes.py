@@ -6,6 +6,7 @@ classes, a directory. The tools read that text and nothing else, so they work fo
 
 from __future__ import annotations
 
+import functools
 import re
 from typing import NamedTuple
 
@@ -31,9 +32,10 @@ class Parameter(NamedTuple):
         return f"{self.before}{{{self.name}{converter}{mark}}}{self.behind}"
 
 
+@functools.lru_cache(maxsize=4096)
 def segment_of(text: str) -> str | Parameter:
     """A segment of a pattern: its text, or the parameter in it."""
-    found = _PARAMETER.fullmatch(text) if "{" in text else None
+    found = _PARAMETER.fullmatch(text)
     if found is None:
         return text
     converter = found["converter"] or "str"
@@ -50,4 +52,7 @@ def segment_of(text: str) -> str | Parameter:
 
 def shape_of(pattern: str) -> tuple[str | Parameter, ...]:
     """ "/users/{id:int}" -> ("users", Parameter("id", "int", ...)); "/" -> ("",)."""
-    return tuple(segment_of(text) for text in pattern.removeprefix("/").split("/"))
+    texts = pattern.removeprefix("/").split("/")
+    if "{" not in pattern:
+        return tuple(texts)
+    return tuple(segment_of(text) if "{" in text else text for text in texts)

@@ -19,7 +19,7 @@ Refusal = Callable[[Parameter, str], str | None]
 
 _MOST_STATES = 2_000  # taken from the queue in one search
 _MOST_TEXTS = 200_000  # looked at, mostly by their length only
-_MOST_DISTANCES = 20_000
+_MOST_DISTANCES = 5_000
 _LONGEST_TEXT = 64  # longer segments are compared as a whole only
 _HIGHEST_COST = 3.5
 _NEAR = 0.5  # what costs so much more than the best is not named beside it
@@ -186,6 +186,7 @@ class Suggester:
         exact = node.texts.get(segment)
         if exact is not None:
             yield _Move(0.0, exact, 1, segment, None, bool(segment))
+        letters = set(segment)
         plain = _plain(segment) if len(segment) <= _LONGEST_TEXT else segment
         for text, child in node.texts.items():
             if budget.texts <= 0 or budget.distances <= 0:
@@ -194,10 +195,13 @@ class Suggester:
             most = _edits(segment, text)
             if abs(len(text) - len(segment)) > most or text == segment or not text:
                 continue
-            budget.distances -= 1
             if _plain(text) == plain:
                 yield _Move(_CASE, child, 1, text, f"{text!r} for {segment!r}", True)
                 continue
+            # Each edit changes which letters there are by two at the most.
+            if len(letters.symmetric_difference(text)) > 2 * most:
+                continue
+            budget.distances -= 1
             edits = distance(segment, text, most)
             if edits <= most:
                 yield _Move(float(edits), child, 1, text, f"{text!r} for {segment!r}", True)

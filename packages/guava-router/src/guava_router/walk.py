@@ -14,7 +14,7 @@ against. The rules:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 from .patterns import MOST_PARAMETERS, Parameter, Pieces
@@ -41,28 +41,40 @@ class Place(NamedTuple):
     def ended(self) -> bool:
         return self.token == len(self.way.tokens)
 
-    def on(self) -> Place:
-        """One letter further in a text."""
+    @property
+    def slot(self) -> Parameter | None:
+        """The parameter that comes next, if one does."""
+        token = None if self.ended else self.way.tokens[self.token]
+        return token if isinstance(token, Parameter) else None
+
+    @property
+    def text(self) -> str:
+        """The text that comes next; "" before a parameter and at the end."""
+        token = None if self.ended else self.way.tokens[self.token]
+        return token[self.offset :] if isinstance(token, str) else ""
+
+    def on(self, n: int) -> Place:
+        """n letters further in the text that comes next."""
         way, token, offset = self
         text = way.tokens[token]
         assert isinstance(text, str)
-        return (
-            Place(way, token, offset + 1) if offset + 1 < len(text) else Place(way, token + 1, 0)
-        )
+        offset += n
+        return Place(way, token, offset) if offset < len(text) else Place(way, token + 1, 0)
 
-    def shown(self) -> str:
-        """The pattern up to here."""
+    def shown(self, n: int = 0) -> str:
+        """The pattern up to here, and n letters of its text more."""
         way, token, offset = self
-        parts = [str(t) if isinstance(t, Parameter) else plain(t) for t in way.tokens[:token]]
-        if offset:
+        parts = [plain(t) if isinstance(t, str) else str(t) for t in way.tokens[:token]]
+        if offset + n:
             text = way.tokens[token]
             assert isinstance(text, str)
-            parts.append(plain(text[:offset]))
+            parts.append(plain(text[: offset + n]))
         return "".join(parts)
 
-    def segment(self, separator: str) -> str:
-        """What the way goes on with, up to the next separator."""
+    def segment(self, separator: str, n: int = 0) -> str:
+        """What the way goes on with n letters from here, up to the next separator."""
         way, token, offset = self
+        offset += n
         parts = []
         for t in way.tokens[token:]:
             if isinstance(t, Parameter):
@@ -92,7 +104,7 @@ class Step(NamedTuple):
 
 def encoded(text: str) -> str:
     """UTF-8 with a letter for each byte, so that the walk counts as the native one does."""
-    return text.encode().decode("latin-1")
+    return text if text.isascii() else text.encode().decode("latin-1")
 
 
 def plain(text: str) -> str:
@@ -130,73 +142,56 @@ class Walk:
         self.spans = spans  # the texts of the parameters so far, and their values
         self.steps = steps
         self.folded = folded  # whether "_" in the text is "-" in a route
-        self._start = 0
-        self._started: Sequence[Place] = ()
+        # Where text began that is being followed: all that can be said of a dead end.
+        self._origin: tuple[list[Place], int] = ([], 0)
 
     def find(self, ways: Iterable[Way]) -> bool:
         """Whether a route was taken; spans are then its parameters."""
         places = [Place(way, 0, 0) for way in ways]
-        self._started = places
+        self._origin = (places, 0)
         return self._step(places, 0)
 
+    def _begins(self, text: str, at: int) -> bool:
+        if self.folded:
+            return self.text[at : at + len(text)].replace("_", "-") == text.replace("_", "-")
+        return self.text.startswith(text, at)
+
     def _step(self, places: list[Place], at: int) -> bool:
-        text, started, start = self.text, self._started, self._start
-        while at < len(text):
-            letter = text[at]
-            on, slots = [], []
-            for place in places:
-                if place.ended:
-                    continue
-                token = place.way.tokens[place.token]
-                if isinstance(token, Parameter):
-                    slots.append(place)
-                elif token[place.offset] == letter or (
-                    self.folded and letter == "_" and token[place.offset] == "-"
-                ):
-                    on.append(place.on())
-            if not on and not slots:
-                self._dead_end(started, start)
-                return False
+        while at < len(self.text):
+            slots = [place for place in places if place.slot is not None]
+            # Letter by letter or text by text: only the places of parameters have a choice.
+            texts = [place for place in places if place.text and self._begins(place.text, at)]
             if slots:
-                return self._branch(on, slots, at, started, start)
-            places = on
-            at += 1
-            if letter == self.separator:
-                started, start = places, at
-        self._started, self._start = started, start
+                return self._branch(texts, slots, at)
+            if not texts:
+                self._dead_end()
+                return False
+            n = min(len(place.text) for place in texts)
+            places = [place.on(n) for place in texts]
+            at += n
         ended = [place.way for place in places if place.ended]
         if ended:
             return self.leaf(ended)
-        self._dead_end(started, start)
+        self._dead_end()
         return False
 
-    def _branch(
-        self,
-        on: list[Place],
-        slots: list[Place],
-        at: int,
-        started: Sequence[Place],
-        start: int,
-    ) -> bool:
-        if on:
-            first = self.text[at] == self.separator
-            self._started, self._start = (on, at + 1) if first else (started, start)
-            if self._step(on, at + 1):
-                return True
+    def _branch(self, texts: list[Place], slots: list[Place], at: int) -> bool:
+        origin = self._origin
+        if texts and self._step(texts, at):
+            return True
         by_rank: dict[int, list[Place]] = {}
         for place in slots:
-            token = place.way.tokens[place.token]
-            assert isinstance(token, Parameter)
-            by_rank.setdefault(token.rank, []).append(place)
+            assert place.slot is not None
+            by_rank.setdefault(place.slot.rank, []).append(place)
         for rank in sorted(by_rank):
-            self._started, self._start = started, start
+            self._origin = origin
             if self._slot(by_rank[rank], at):
                 return True
         return False
 
     def _slot(self, places: list[Place], at: int) -> bool:
-        slot = places[0].way.tokens[places[0].token]
-        assert isinstance(slot, Parameter)
+        slot = places[0].slot
+        assert slot is not None
         behind = [Place(place.way, place.token + 1, 0) for place in places]
         if slot.converter_name == "path":
             return self._take(slot, places[0], behind, at, len(self.text))
@@ -207,9 +202,9 @@ class Walk:
             return False
         inner, outer = set(), False
         for place in behind:
-            token = None if place.ended else place.way.tokens[place.token]
-            if isinstance(token, str) and token[0] != self.separator:
-                inner.add(token[0])
+            letter = place.text[:1]
+            if letter and letter != self.separator:
+                inner.add(letter)
             else:
                 outer = True
         tried = outer
@@ -239,29 +234,47 @@ class Walk:
             return False
         self._note(place, "takes", repr(text))
         self.spans.append((text, value))
-        self._started, self._start = behind, stop
+        self._origin = (behind, stop)
         if self._step(behind, stop):
             return True
         self.spans.pop()
         return False
 
     def _note(self, place: Place, outcome: str, detail: str) -> None:
-        slot = place.way.tokens[place.token]
-        assert isinstance(slot, Parameter)
-        self.steps.append(Step(len(self.spans), place.shown() + str(slot), outcome, detail))
+        pattern = f"{place.shown()}{place.slot}"
+        self.steps.append(Step(len(self.spans), pattern, outcome, detail))
 
-    def _dead_end(self, started: Sequence[Place], start: int) -> None:
-        if not started:
+    def _dead_end(self) -> None:
+        """Says how far the routes went along from the last parameter on, in whole segments."""
+        places, at = self._origin
+        if not places:
             return
-        stop = self.text.find(self.separator, start)
-        given = plain(self.text[start : None if stop < 0 else stop])
-        wanted = some(place.segment(self.separator) for place in started)
-        if given and given in {place.segment(self.separator) for place in started}:
+        ends = [0]  # the beginnings of segments behind `at`
+        while (next_one := self.text.find(self.separator, at + ends[-1])) >= 0:
+            ends.append(next_one + 1 - at)
+        went = [self._went(place.text, at, ends) for place in places]
+        n = max(went)
+        there = [place for place, far in zip(places, went, strict=True) if far == n]
+        names = {place.segment(self.separator, n) for place in there}
+        stop = self.text.find(self.separator, at + n)
+        given = plain(self.text[at + n : None if stop < 0 else stop])
+        if given and given in names:
             what = "nothing so long" if stop >= 0 else f"it does not end with {given!r}"
         elif given:
-            what = f"no {given!r} here, but {wanted}"
+            what = f"no {given!r} here, but {some(names)}"
         elif stop >= 0:
-            what = f"nothing goes on with {plain(self.text[start:])[:_LONGEST]!r} here"
+            what = f"nothing goes on with {plain(self.text[at + n :])[:_LONGEST]!r} here"
         else:
-            what = f"it does not end here, but with {wanted}"
-        self.steps.append(Step(len(self.spans), started[0].shown(), "dead end", what))
+            what = f"it does not end here, but with {some(names)}"
+        self.steps.append(Step(len(self.spans), there[0].shown(n), "dead end", what))
+
+    def _went(self, text: str, at: int, ends: list[int]) -> int:
+        """The last of the ends that a route's text agrees to."""
+        for end, following in zip(ends, [*ends[1:], None], strict=True):
+            if (
+                following is None
+                or not self._begins(text[:following], at)
+                or following > len(text)
+            ):
+                return end
+        return 0

@@ -3,6 +3,7 @@
 GUAVA_REPEAT=1000 takes 5 000 random tables instead of 75, each with 20 paths.
 """
 
+import collections
 import json
 import os
 import random
@@ -24,7 +25,6 @@ from guava_router import (
     Router,
 )
 
-
 REPEAT = int(os.environ.get("GUAVA_REPEAT", "15"))
 
 
@@ -44,6 +44,14 @@ TEXTS = ["a", "b", "ab", "abc", "é", "è", "a-b", "1", "-", "x.y", "~"]
 CONVERTERS = ["", "", ":int", ":float", ":uuid", ":date", ":hex", ":path"]
 UUID = "12345678-9abc-def0-1234-56789abcdef0"
 VALUES = [*TEXTS, "", "7", "-3", "007", "1.5", "2024-02-29", "2023-02-29", UUID, "ff", "fg", "7.x"]
+FITTING = {
+    "int": ["7", "-3", "007"],
+    "float": ["1.5", "-3", "0.25"],
+    "uuid": [UUID],
+    "date": ["2024-02-29"],
+    "hex": ["ff", "0a"],
+    "path": ["a/b", "a", "1/"],
+}
 HOSTS = [None, None, None, "a.example", "{sub}.example", "{sub:int}.example", "b-{sub}.example"]
 ASKED = [None, "a.example", "A.Example:80", "x.example.", "7.example", "b-c.example", "a.b.c", ""]
 METHODS = [None, None, ["GET"], ["POST"], ["GET", "PUT"], ["HEAD"], ["OPTIONS"]]
@@ -73,7 +81,9 @@ def random_path(rng: random.Random, patterns: list[str]) -> str:
     path = rng.choice(patterns)
     while "{" in path:
         before, _, rest = path.partition("{")
-        path = before + rng.choice(VALUES) + rest.partition("}")[2]
+        name, _, rest = rest.partition("}")
+        fitting = FITTING.get(name.partition(":")[2], TEXTS)
+        path = before + rng.choice(fitting if rng.random() < 0.8 else VALUES) + rest
     if rng.random() < 0.3:
         path = path[:-1] if path.endswith("/") and path != "/" else path + "/"
     if rng.random() < 0.1:
@@ -112,7 +122,7 @@ def facts(answer: Match | Answer) -> tuple[Any, ...]:
 @pytest.mark.parametrize("seed", range(5))
 def test_it_says_what_match_does(seed: int) -> None:
     rng = random.Random(seed)
-    kinds = dict.fromkeys(["Match", "NotFound", "MethodNotAllowed", "RedirectHandler"], 0)
+    kinds = collections.Counter[str]()
     for _ in range(REPEAT):
         router, patterns = random_router(rng)
         for _ in range(20):
@@ -123,8 +133,9 @@ def test_it_says_what_match_does(seed: int) -> None:
             explained = router.explain(method, path, host)
             asked = (method, path, host, str(router.routes()))
             assert facts(explained.answer) == facts(found), (asked, str(explained))
-            kinds[type(found).__name__] = kinds.get(type(found).__name__, 0) + 1
-    assert all(kinds.values()), kinds
+            kinds[type(found).__name__] += 1
+    assert kinds["Match"] > kinds.total() // 10, kinds
+    assert kinds["NotFound"] and kinds["MethodNotAllowed"], kinds
 
 
 def test_both_give_up_at_the_same_point() -> None:
@@ -133,7 +144,7 @@ def test_both_give_up_at_the_same_point() -> None:
     router.register("/{a}-{b}-{c}-{d}-{e}-x", 1)
     router.register("/{a}-{b}-{c}-y/{f}", 2)
     answers = set()
-    for n in range(2, 41):
+    for n in (2, 4, 7, 12, 24, 40):
         for end in ("-x", "-z", "-y/1", ""):
             path = "/" + "-" * n + "é" * (n % 3) + end
             found = router.match("GET", path)

@@ -21,6 +21,7 @@ from .patterns import MOST_PARAMETERS, Parameter, Pieces
 
 _SHOWN = 6
 _LONGEST = 80
+_MOST_STEPS = 300  # that are noted; nobody reads more, and a path can have thousands
 
 
 class Way(NamedTuple):
@@ -241,13 +242,15 @@ class Walk:
         return False
 
     def _note(self, place: Place, outcome: str, detail: str) -> None:
+        if len(self.steps) >= _MOST_STEPS:
+            return
         pattern = f"{place.shown()}{place.slot}"
         self.steps.append(Step(len(self.spans), pattern, outcome, detail))
 
     def _dead_end(self) -> None:
         """Says how far the routes went along from the last parameter on, in whole segments."""
         places, at = self._origin
-        if not places:
+        if not places or len(self.steps) >= _MOST_STEPS:
             return
         ends = [0]  # the beginnings of segments behind `at`
         while (next_one := self.text.find(self.separator, at + ends[-1])) >= 0:

@@ -15,6 +15,7 @@ from .csrf import CSRFError
 from .file import FileStore
 from .flash import Flash
 from .keys import BadSignature, Keys
+from .layered import LayeredStore
 from .manager import SessionManager
 from .memory import MemoryStore
 from .packed import MsgspecSerializer
@@ -39,6 +40,7 @@ __all__ = [
     "Flash",
     "JSONSerializer",
     "Keys",
+    "LayeredStore",
     "Mem",
     "MemoryStore",
     "MsgspecSerializer",

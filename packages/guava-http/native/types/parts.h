@@ -65,6 +65,7 @@ int gh_helpers_register(PyObject *module);
 int gh_accept_register(PyObject *module);
 int gh_conditions_register(PyObject *module);
 int gh_options_register(PyObject *module);
+int gh_form_register(PyObject *module);
 
 /* Makes a type and adds it to the module under its name. */
 PyTypeObject *gh_add_type(PyObject *module, PyType_Spec *spec, PyTypeObject *base);

@@ -174,7 +174,8 @@ gh_types_register(PyObject *module)
         gh_file_body_register(module, types) < 0 || gh_response_register(module, types) < 0 ||
         gh_file_response_register(module, types) < 0 || gh_conditions_register(module) < 0 ||
         gh_request_parser_register(module) < 0 || gh_helpers_register(module) < 0 ||
-        gh_accept_register(module) < 0 || gh_options_register(module) < 0)
+        gh_accept_register(module) < 0 || gh_options_register(module) < 0 ||
+        gh_form_register(module) < 0)
         return -1;
     return join_abc(types);
 }

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from typing import IO, TYPE_CHECKING, NamedTuple, cast
 
 from . import _core
 from .body import refusal
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["FileDict", "Form", "UploadedFile"]
 
 _USUAL = Limits()
+LONGEST_LINE = 8192  # bytes of one header field of a part
 _STEP = 64 * 1024  # bytes of a body that are parsed at a time
 
 
@@ -37,16 +39,73 @@ class UploadedFile:
             `Limits.part_memory`.
     """
 
-    __slots__ = ("__weakref__", "content_type", "file", "filename", "headers", "name", "size")
+    __slots__ = (
+        "__weakref__",
+        "_data",
+        "_file",
+        "_head",
+        "content_type",
+        "filename",
+        "name",
+        "size",
+    )
+
+    # Only the native parser makes those of a small file, and most are asked for neither.
+    _head: bytes | _core.Headers
+    _data: bytes
+    _file: IO[bytes] | None
 
     def __init__(self, head: PartHead, memory: int) -> None:
         self.name = head.name
         self.filename = head.filename or ""
         self.content_type = head.content_type
-        self.headers = head.headers
+        self._head = head.headers
         self.size = 0
         # Closed by close(), or with this object.
-        self.file = tempfile.SpooledTemporaryFile(memory)  # noqa: SIM115
+        self._file = cast("IO[bytes]", tempfile.SpooledTemporaryFile(memory))  # noqa: SIM115
+
+    @classmethod
+    def _of_bytes(
+        cls,
+        memory: int,
+        name: str,
+        filename: str,
+        content_type: str | None,
+        head: bytes,
+        data: bytes,
+    ) -> UploadedFile:
+        self = cls.__new__(cls)
+        self.name = name
+        self.filename = filename
+        self.content_type = None if content_type is None else content_type.lower()
+        self._head = head
+        self.size = len(data)
+        self._data = data
+        self._file = None
+        if len(data) > memory:
+            self._file = cast("IO[bytes]", tempfile.SpooledTemporaryFile(memory))  # noqa: SIM115
+            self._data = b""
+            self._file.write(data)
+            self._file.seek(0)
+        return self
+
+    @property
+    def file(self) -> IO[bytes]:
+        """A binary file object: in memory, or on disk; see above."""
+        if self._file is None:
+            self._file = io.BytesIO(self._data)
+        return self._file
+
+    @property
+    def headers(self) -> _core.Headers:
+        """Headers of the part."""
+        if isinstance(self._head, bytes):
+            headers = _core.Headers()
+            for line in self._head.decode("latin-1").split("\r\n")[:-1]:
+                name, _, value = line.partition(": ")
+                headers.add(name.title(), value)
+            self._head = headers
+        return self._head
 
     def __repr__(self) -> str:
         return f"<UploadedFile {self.filename!r}, {self.size} bytes>"
@@ -85,7 +144,7 @@ class UploadedFile:
         return iter(self.file)
 
     def __del__(self) -> None:
-        file = getattr(self, "file", None)
+        file = getattr(self, "_file", None)
         if file is not None:
             file.close()
 
@@ -171,14 +230,41 @@ class Builder:
 
 def read_form(request: _core.Request) -> Form:
     """The form in a multipart body that is there."""
-    from .multipart import Parser
-
     limits: Limits = request._limits or _USUAL
-    parser = Parser(request.HEADERS.get("Content-Type") or "", limits)
+    content_type = request.HEADERS.get("Content-Type") or ""
     body = request.body
     if len(body) > limits.body:
         # The handler's own limit let it in.
         limits = dataclasses.replace(limits, body=max(limits.body, len(body)))
+    return usual_form(content_type, body, limits) or any_form(content_type, body, limits)
+
+
+def usual_form(content_type: str, body: bytes, limits: Limits) -> Form | None:
+    """The form, if it is as browsers write it and within the limits: then any_form() would give
+    the same."""
+    form = _core._parse_form(
+        content_type,
+        body,
+        limits.form_parts,
+        limits.part_head,
+        limits.body,
+        min(limits.part_head, LONGEST_LINE),
+    )
+    if form is None:
+        return None
+    fields, files = form
+    memory = limits.part_memory
+    return Form(
+        _core.QueryDict(fields),
+        FileDict([(file[0], UploadedFile._of_bytes(memory, *file)) for file in files]),
+    )
+
+
+def any_form(content_type: str, body: bytes, limits: Limits) -> Form:
+    """The form, or the RequestError that refuses it."""
+    from .multipart import Parser
+
+    parser = Parser(content_type, limits)
     builder = Builder(limits)
     for start in range(0, len(body), _STEP):
         for event in parser.feed(body[start : start + _STEP]):

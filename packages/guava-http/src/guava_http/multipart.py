@@ -16,6 +16,7 @@ import multipart  # type: ignore[import-untyped]
 
 from . import _core
 from .body import BodyStream, blocking, refusal
+from .forms import LONGEST_LINE
 from .limits import Limits
 
 if TYPE_CHECKING:
@@ -40,7 +41,6 @@ _CHARSETS = {
     "gb18030",
 }
 
-_LONGEST_LINE = 8192  # bytes of one header field of a part
 _MOST_FIELDS = 32  # header fields of one part
 
 _END: Any = object()
@@ -124,12 +124,15 @@ class Parser:
         self._mark = self._delimiter[2:]  # what ends that which is being read: first the preamble
         self._in_head = False
         self._behind = b""  # the two bytes behind the last delimiter
-        self._parser = multipart.PushMultipartParser(
-            boundary,
-            max_header_size=min(limits.part_head, _LONGEST_LINE),
-            max_header_count=_MOST_FIELDS,
-            max_segment_count=limits.form_parts,
-        )
+        try:
+            self._parser = multipart.PushMultipartParser(
+                boundary,
+                max_header_size=min(limits.part_head, LONGEST_LINE),
+                max_header_count=_MOST_FIELDS,
+                max_segment_count=limits.form_parts,
+            )
+        except multipart.MultipartError as error:  # no parts at all are allowed
+            raise _refused(error) from None
 
     def feed(self, data: bytes) -> Iterator[PartHead | bytes | None]:
         """Raises RequestError: 400, malformed; 413, too many parts, or too much of their heads."""

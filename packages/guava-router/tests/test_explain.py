@@ -239,6 +239,16 @@ def test_paths_that_no_route_can_have(router: Router) -> None:
         assert facts(router.explain("GET", path).answer) == facts(router.match("GET", path))
 
 
+def test_a_slash_that_only_a_path_parameter_takes_is_no_other_path() -> None:
+    router = Router({"/x-{rest:path}": 1, "/files/{rest:path}": 2})
+    for path in ("/x-", "/files", "/files/"):
+        for asked in (router.match("GET", path), router.explain("GET", path).answer):
+            assert isinstance(asked, NotFound)
+    router.register("/x-/", 3)
+    for asked in (router.match("GET", "/x-"), router.explain("GET", "/x-").answer):
+        assert isinstance(asked, RedirectHandler)
+
+
 def test_a_path_outside_of_the_mount_point() -> None:
     explanation = Router({"/a": 1}, mount_point="/shop").explain("GET", "/shopping/a")
     assert isinstance(explanation.answer, NotFound)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 from urllib.parse import quote
@@ -163,6 +164,10 @@ def _way(pattern: Pattern, route: Any) -> Way:
     return Way(_tokens(pattern.pieces), route)
 
 
+def _with_text_at_end(ways: list[Way]) -> list[Way]:
+    return [way for way in ways if isinstance(way.tokens[-1], str)]
+
+
 def host_name(host: str | None) -> str:
     """The name in a Host field, in small letters, without its port and a dot at its end; "" if
     no pattern can fit it."""
@@ -208,6 +213,15 @@ class TableSearch:
         if not self._found:
             return tuple(self._allowed) if self._allowed else None
         return self._match(self._found[0], [value for _, value in spans])
+
+    def ends_with_text(self, path: str) -> bool:
+        """Whether a route fits the path, for any method, that has the end of it as text."""
+        search = copy.copy(self)
+        search.steps, search._found, search._allowed = [], [], []
+        search._plain = _with_text_at_end(self._plain)
+        search._hosts = [way._replace(route=_with_text_at_end(way.route)) for way in self._hosts]
+        search._search(encoded(path), [])
+        return bool(search._found or search._allowed)
 
     def _search(self, text: str, spans: list[tuple[str, Any]]) -> bool:
         budget = [4096 + 16 * len(text)]
@@ -259,6 +273,8 @@ def explain_table(
         tried: list[Step] = []
         search.steps = tried
         found = search.find(other)
+        if found is not None and len(other) > len(path) and not search.ends_with_text(other):
+            found = None  # a {name:path} has the slash, and nothing else: that is no other path
         if found is not None:
             detail = "with one slash less" if len(other) < len(path) else "with a slash at its end"
             steps += [Step(0, join(router.mount_point, other), "slash", detail), *tried]

@@ -121,18 +121,38 @@ ask_mounted(asking *a, PyObject *routers, const char *rest, Py_ssize_t n)
     return 0;
 }
 
+/* Several may have a say: the custom ones, and those at the mount point, NULL if there is none. */
+static int
+ask_several(asking *a, PyObject *plan, const char *path, Py_ssize_t n, PyObject *routers,
+            const char *rest, Py_ssize_t rest_n)
+{
+    a->soft_types = PyTuple_GET_ITEM(plan, 2);
+    int done = ask_customs(a, PyTuple_GET_ITEM(plan, 0), path, n);
+    if (done == 0 && routers != NULL)
+        done = ask_mounted(a, routers, rest, rest_n);
+    if (done == 0 && a->soft_answer != NULL) {
+        a->router = a->soft_router;
+        a->answer = a->soft_answer;
+        a->soft_answer = NULL;
+        done = 1;
+    }
+    Py_CLEAR(a->soft_answer);
+    return done;
+}
+
 static int
 ask_plan(asking *a, PyObject *plan, const char *path, Py_ssize_t n)
 {
-    int done = ask_customs(a, PyTuple_GET_ITEM(plan, 0), path, n);
-    if (done != 0)
-        return done;
     Py_ssize_t used = 0;
     PyObject *routers = gr_table_deepest(PyTuple_GET_ITEM(plan, 1), path, n, &used);
-    if (routers == NULL)
-        return 0;
+    bool alone = routers != NULL && PyTuple_GET_SIZE(routers) == 1;
     const char *rest = used < n ? path + used : "/";
-    return ask_mounted(a, routers, rest, used < n ? n - used : 1);
+    Py_ssize_t rest_n = used < n ? n - used : 1;
+    if (!alone || PyTuple_GET_SIZE(PyTuple_GET_ITEM(plan, 0)) > 0)
+        return ask_several(a, plan, path, n, routers, rest, rest_n);
+    /* There is nobody to give way to. */
+    a->router = PyTuple_GET_ITEM(routers, 0);
+    return gr_router_match((gr_router *)a->router, a->ask, rest, rest_n, &a->answer);
 }
 
 int
@@ -149,23 +169,14 @@ gr_mounts_ask(PyObject *mounts, PyObject *request, gr_state *state, PyObject **r
         return -1;
     PyObject *plan = Py_NewRef(self->plan);
     gr_ask ask = {.state = state, .request = request, .ascii = PyUnicode_IS_ASCII(path)};
-    asking a = {.ask = &ask, .soft_types = PyTuple_GET_ITEM(plan, 2)};
+    asking a = {.ask = &ask};
     int done = bytes == NULL ? 0 : ask_plan(&a, plan, bytes, n);
-    if (done == 0 && a.soft_answer != NULL) {
-        a.router = a.soft_router;
-        a.answer = a.soft_answer;
-        a.soft_answer = NULL;
-        done = 1;
-    }
     if (done == 1) {
         *router = Py_NewRef(a.router);
         *result = a.answer;
-    } else {
-        Py_XDECREF(a.answer);
     }
     if (called != NULL)
         *called = a.called;
-    Py_XDECREF(a.soft_answer);
     gr_ask_done(&ask);
     Py_DECREF(plan);
     Py_DECREF(path);

@@ -83,6 +83,11 @@ gr_router_match(gr_router *self, gr_ask *ask, const char *rest, Py_ssize_t n, Py
     /* Reading the method may run Python, which may register a route: the tables stay ours. */
     PyObject *paths = Py_XNewRef(self->paths), *table = Py_XNewRef(self->table), *other = NULL;
     ask->soft = ask->varies = false;
+    if (paths == NULL && self->fallback == NULL) {
+        int found = gr_table_match(table, ask, rest, n, result); /* nothing but a convention */
+        Py_DECREF(table);
+        return found;
+    }
     int done = paths == NULL ? 0 : gr_paths_match(paths, ask, rest, n, result);
     bool soft = ask->soft;
     if ((done == 0 || (done == 1 && (soft || ask->varies))) &&

@@ -94,19 +94,14 @@ error:
 static int
 accept(walk *w, const route *it, uint32_t n_rest)
 {
-    PyObject *handler = it->answer, *guard = it->guard;
-    if (guard == NULL && Py_TYPE(handler) == w->ask->state->handler_type)
-        guard = ((gr_handler *)handler)->endpoint;
-    if (guard != NULL && ((gr_endpoint *)guard)->converters != NULL &&
-        w->n_parameters + n_rest > 0) {
-        bool call = Py_TYPE(handler) == w->ask->state->handler_type;
-        PyObject *own = call ? ((gr_handler *)handler)->args : w->ask->state->empty_args;
-        int done = make_args(w, (gr_endpoint *)guard, own, n_rest, &w->args);
-        if (done <= 0)
-            return done;
-    }
+    bool call = Py_TYPE(it->answer) == w->ask->state->handler_type;
+    gr_handler *handler = (gr_handler *)it->answer;
+    gr_endpoint *endpoint = (gr_endpoint *)(call ? handler->endpoint : it->guard);
     w->found = it;
-    return 1;
+    if (endpoint == NULL || endpoint->converters == NULL || w->n_parameters + n_rest == 0)
+        return 1;
+    PyObject *own = call ? handler->args : w->ask->state->empty_args;
+    return make_args(w, endpoint, own, n_rest, &w->args);
 }
 
 /* 1: the node has a route for this method and these arguments. 0: no. -1: an exception. A route

@@ -142,7 +142,7 @@ def compile_action(cls: type[Controller], name: str, binding: Binding, failed: F
         controller = cls()
         controller.req = req
         controller._out = controller._resp = None
-        controller._session = controller._binding = binding
+        controller._session = binding
         return controller
 
     def finish_plain(controller: Controller, result: Any) -> Any:
@@ -162,7 +162,7 @@ def compile_action(cls: type[Controller], name: str, binding: Binding, failed: F
         controller: Any = cls()
         controller.req = req
         controller._out = controller._resp = None
-        controller._session = controller._binding = binding
+        controller._session = binding
         try:
             result = await (action(controller, *args) if args else action(controller))
             if controller._resp is None and controller._session is binding:
@@ -212,7 +212,7 @@ def compile_action(cls: type[Controller], name: str, binding: Binding, failed: F
         return _own_code(run_steps)
     if inspect.iscoroutinefunction(action):
         return _own_code(run_async)
-    fresh = {"_out": None, "_resp": None, "_session": binding, "_binding": binding}
+    fresh = {"_out": None, "_resp": None, "_session": binding}
     try:
         return Invoker(cls, action, Controller, "req", fresh, "_out", finish_plain)
     except TypeError:

@@ -63,6 +63,7 @@ class Controller:
     _resp: Response | None
     #: The session; until it is touched, what can open it.
     _session: "Session | Binding"
+    #: What has opened the session.
     _binding: Binding
 
     # ---- what came ---------------------------------------------------------------------------
@@ -97,6 +98,7 @@ class Controller:
         """
         session = self._session
         if isinstance(session, Binding):
+            self._binding = session
             session = self._session = session.open(self.req)
         return session
 
@@ -201,7 +203,9 @@ class Controller:
             TypeError: a parameter is missing, is not the route's, or has the wrong type.
             ValueError: a value cannot stand in a path.
         """
-        return self._binding.url_for(name, query, params)
+        session = self._session
+        binding = session if isinstance(session, Binding) else self._binding
+        return binding.url_for(name, query, params)
 
     # ---- to override -------------------------------------------------------------------------
 

@@ -3,6 +3,9 @@
 import asyncio
 import gc
 import os
+import random
+import tempfile
+import threading
 import weakref
 
 import pytest
@@ -144,6 +147,47 @@ def test_a_streamed_form(wire):
         assert (await client.answer()).body.endswith(b'"sizes":[25,256]}')
 
     wire.run(handler, scenario, limits=Limits(body=500))
+
+
+def test_long_files_of_a_streamed_form_are_written_on_threads(whole, monkeypatch):
+    """The disk may be slow: the loop goes on meanwhile, and the bytes keep their order."""
+    threads = set()
+    loops = set()
+
+    class Recorded(tempfile.SpooledTemporaryFile):
+        def rollover(self):
+            threads.add(threading.get_ident())
+            super().rollover()
+
+        def writelines(self, pieces):
+            threads.add(threading.get_ident())
+            super().writelines(pieces)
+
+        def write(self, data):
+            assert not self._rolled
+            return super().write(data)
+
+    monkeypatch.setattr(tempfile, "SpooledTemporaryFile", Recorded)
+    first, second = (random.Random(i).randbytes(1_000_003 - i) for i in range(2))
+
+    @stream_body
+    async def handler(req):
+        loops.add(threading.get_ident())
+        form = await req.parts().form()
+        files = form.files.getlist("up")
+        assert [f.size for f in files] == [len(first), len(second), 5, 70_000]
+        assert [f.read() for f in files] == [first, second, b"small", b"x" * 70_000]
+        return "same"
+
+    async def scenario(server, connect):
+        client = await connect()
+        body = file("up", "1", first) + file("up", "2", second) + field("a")
+        body += file("up", "3", b"small") + file("up", "4", b"x" * 70_000) + END
+        await client.send(message(body))
+        assert (await client.answer()).body == b"same"
+
+    whole.run(handler, scenario)
+    assert threads and not threads & loops
 
 
 # ---- files -------------------------------------------------------------------------------------

@@ -229,8 +229,7 @@ class Request:
         """bytes: the target's path as it was sent"""
     @property
     def query_string(self) -> bytes:
-        """bytes: what follows the target's "?"
-        """
+        """bytes: what follows the target's "?" """
     @property
     def host(self) -> str:
         """str: "example.com:8000", of an absolute target or of the Host field; "" if neither
@@ -272,8 +271,7 @@ class Request:
         """
     @property
     def remote_addr(self) -> str:
-        """str: the client's IP address, or ""
-        """
+        """str: the client's IP address, or "" """
     @property
     def URL(self) -> URL:
         """URL: what was asked for, with scheme and host; relative where an HTTP/1.0 request
@@ -287,8 +285,7 @@ class Request:
         """str: the Content-Type field, with its parameters; or None"""
     @property
     def mimetype(self) -> str:
-        """str: the body's media type in lower case, without parameters; or ""
-        """
+        """str: the body's media type in lower case, without parameters; or "" """
     @property
     def charset(self) -> str:
         """str: the Content-Type field's charset in lower case; "utf-8" without one"""
@@ -302,15 +299,13 @@ class Request:
         """bool: the body's type is application/json or application/...+json"""
     @property
     def user_agent(self) -> str:
-        """str: the User-Agent field, or ""
-        """
+        """str: the User-Agent field, or "" """
     @property
     def authorization(self) -> Authorization | None:
         """Authorization: the Authorization field; None if it is missing or malformed"""
     @property
     def http_version(self) -> str:
-        """str: "1.0" or "1.1"
-        """
+        """str: "1.0" or "1.1" """
     @property
     def keep_alive(self) -> bool:
         """bool: the client wants to send another request on this connection"""
@@ -721,8 +716,7 @@ def quote(text: str | bytes, *, safe: str = "/") -> str:
     """
 
 def status_phrase(code: int, /) -> str:
-    """The standard phrase of a status code, 'Not Found' for 404; '' for an unregistered one.
-    """
+    """The standard phrase of a status code, 'Not Found' for 404; '' for an unregistered one."""
 
 def unquote(text: str | bytes, *, plus: bool = False) -> str:
     """Decodes %XX as UTF-8 (RFC 3986, 2.1); bytes that are not UTF-8 become U+FFFD,
@@ -790,6 +784,7 @@ def _parse_form(
     """The fields and files of a form as the usual clients write it; None for all others, and
     for those with more parts, or more bytes of heads, fields or one line, than given.
     """
+
 def parse_options_header(value: str | bytes | None, /) -> tuple[str, dict[str, str]]:
     r"""Content-Type, Content-Disposition and the like (RFC 9110, 5.6.6): a tuple of the value
     in lower case and a dict of its parameters, names in lower case, quotes and the escapes
@@ -837,8 +832,7 @@ class RequestParser:
         """str: 'head', 'body', 'complete', 'closed', 'refused' or 'taken over'"""
     @property
     def request(self) -> Request | None:
-        """Request or None: the one that is being read, is complete, or was refused in its body
-        """
+        """Request or None: the one that is being read, is complete, or was refused in its body"""
     @property
     def error(self) -> RequestError | None:
         """RequestError or None: why it was refused"""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import io
 import os
@@ -23,6 +24,7 @@ __all__ = ["FileDict", "Form", "UploadedFile"]
 _USUAL = Limits()
 LONGEST_LINE = 8192  # bytes of one header field of a part
 _STEP = 64 * 1024  # bytes of a body that are parsed at a time
+_AT_ONCE = 4 * _STEP  # bytes of a file that are written at a time
 
 
 class UploadedFile:
@@ -175,11 +177,18 @@ class Form(NamedTuple):
     files: FileDict
 
 
+def _write(file: IO[bytes], pieces: list[bytes]) -> None:
+    file.writelines(pieces)
+    file.flush()
+
+
 class Builder:
     """A form out of what the parser says."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
+        self._late: list[bytes] = []  # of the file, to be written on a thread
+        self._late_size = 0
         self._fields: list[tuple[str, str]] = []
         self._files: list[tuple[str, UploadedFile]] = []
         self._head: PartHead | None = None
@@ -198,6 +207,27 @@ class Builder:
             self._file = None
             if event.filename is not None:
                 self._file = UploadedFile(event, self._limits.part_memory)
+
+    async def add_on_loop(self, event: PartHead | bytes | None) -> None:
+        """As add(), but what goes to the disk, which may be slow, is written on a thread, several
+        pieces at a time. Who waits for that reads no more from the client meanwhile."""
+        file = self._file
+        if file is not None and isinstance(event, bytes):
+            size = file.size + len(event)
+            if size > self._limits.part_memory:
+                file.size = size
+                self._late.append(event)
+                self._late_size += len(event)
+                if self._late_size >= _AT_ONCE:
+                    await self._write_late(file)
+                return
+        if file is not None and event is None and self._late:
+            await self._write_late(file)
+        self.add(event)
+
+    async def _write_late(self, file: UploadedFile) -> None:
+        pieces, self._late, self._late_size = self._late, [], 0
+        await asyncio.to_thread(_write, file.file, pieces)
 
     def _more(self, data: bytes) -> None:
         if self._file is not None:

@@ -350,7 +350,7 @@ class Parts:
 
         builder = Builder(self._limits)
         while (event := await self._event()) is not _END:
-            builder.add(event)
+            await builder.add_on_loop(event)
         return builder.form()
 
 

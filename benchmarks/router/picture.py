@@ -120,7 +120,7 @@ def named(names: list[tuple[float, float, dict[str, Any], float]], right: float)
 
 
 def bars(row: dict[str, Any], contestants: list[dict[str, Any]], x: float, y: float) -> list[str]:
-    parts = [words(x, y + 16, f"{KINDS['github']} ({row['routes']:,})", "panel")]
+    parts = [words(x, y + 16, f"{KINDS['github']} ({row['routes']:,}), logarithmic", "panel")]
     measured = [
         (row["contestants"][one["key"]]["ns"], one)
         for one in contestants

@@ -6,7 +6,6 @@ import asyncio
 import concurrent.futures
 import contextlib
 import dataclasses
-import errno
 import functools
 import logging
 import os
@@ -18,7 +17,6 @@ import threading
 import warnings
 import weakref
 from collections.abc import (
-    AsyncIterable,
     AsyncIterator,
     Awaitable,
     Callable,
@@ -31,10 +29,12 @@ from typing import Any, Literal, TypeAlias
 import guava_loop
 
 from . import _core
+from .binding import bind, cannot_listen, for_url
 from .body import BodyPolicy
 from .compression import Compression
 from .hosts import host_names
 from .limits import Limits, Timeouts
+from .pump import Streams
 from .stats import ServerStats
 from .threads import Threads, outcome, usual_number
 from .upgrade import Upgrade
@@ -68,9 +68,6 @@ _TIMEOUTS = Timeouts()
 # Seconds that a client has to close its side of TLS; it need not (RFC 8446, 6.1). Without TLS a
 # connection that lingers has as long.
 _LINGER = 2.0
-
-# Pieces of an async iterator that never waits, before others get their turn.
-_PIECES = 64
 
 
 class Server:
@@ -141,7 +138,7 @@ class Server:
             if policy.thread and policy.stream:
                 handler = self._threads
             policy = functools.partial(_same, policy)
-        self._streams = _Streams()
+        self._streams = Streams()
         self._core = _core.Server(
             handler,
             _log,
@@ -204,7 +201,7 @@ class Server:
                 return f"unix:{os.fsdecode(sock.getsockname())}"
         scheme = "http" if self._ssl is None else "https"
         host = self._sockets[0].getsockname()[0] if self._sockets else self._host
-        return f"{scheme}://{_for_url(host)}:{self.port}"
+        return f"{scheme}://{for_url(host)}:{self.port}"
 
     @property
     def connections(self) -> int:
@@ -250,7 +247,9 @@ class Server:
         loop = asyncio.get_running_loop()
         native = self._native = self._is_native(loop)
         _ignore_sigpipe()
-        self._sockets = self._given if self._given is not None else await self._bind(loop)
+        self._sockets = (
+            self._given if self._given is not None else await bind(self._host, self._port)
+        )
         self._closed = loop.create_future()
         self._core.start(loop, native, self._ssl is not None)
         self._state = "running"
@@ -438,49 +437,6 @@ class Server:
             raise RuntimeError("transport='native' needs a running guava_loop.Loop")
         return native and self._ssl is None and self._transport != "asyncio"
 
-    async def _bind(self, loop: asyncio.AbstractEventLoop) -> list[socket.socket]:
-        sockets: list[socket.socket] = []
-        missing: OSError | None = None
-        port = self._port
-        for info in dict.fromkeys(await self._resolve(loop)):
-            try:
-                sockets.append(_bound_socket(info, port))
-            except OSError as error:
-                # "localhost" is often said to have an IPv6 address where there is no IPv6.
-                missing = error
-                if error.errno not in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL):
-                    sockets = _close_all(sockets)
-                    break
-            else:
-                # With port 0 every address gets the port that the first one got.
-                port = port or sockets[-1].getsockname()[1]
-        if not sockets and missing is not None:
-            raise self._cannot_listen(missing) from None
-        return sockets
-
-    def _cannot_listen(self, error: OSError) -> OSError:
-        reason = os.strerror(error.errno or 0).lower()
-        return OSError(error.errno, f"cannot listen on {self._where()}: {reason}")
-
-    async def _resolve(self, loop: asyncio.AbstractEventLoop) -> list[Any]:
-        flags = socket.AI_PASSIVE
-        # A numeric address needs no name server, and so no thread to wait for one.
-        with contextlib.suppress(socket.gaierror):
-            return socket.getaddrinfo(
-                self._host,
-                self._port,
-                type=socket.SOCK_STREAM,
-                flags=flags | socket.AI_NUMERICHOST,
-            )
-        try:
-            return await loop.getaddrinfo(
-                self._host, self._port, type=socket.SOCK_STREAM, flags=flags
-            )
-        except socket.gaierror as error:
-            raise OSError(
-                errno.EADDRNOTAVAIL, f"cannot listen on {self._where()}: {error.strerror}"
-            ) from None
-
     async def _listen(
         self, loop: asyncio.AbstractEventLoop, sock: socket.socket, native: bool
     ) -> None:
@@ -494,7 +450,7 @@ class Server:
                 self._core.listen(copy, self._backlog)
             except OSError as error:
                 os.close(copy)
-                raise self._cannot_listen(error) from None
+                raise cannot_listen(self._host, self._port, error) from None
             return
         # Both asyncio and uvloop close what they are given. They keep the factory, which so must
         # not keep this object: it is when nobody does that __del__ warns.
@@ -509,9 +465,6 @@ class Server:
                 factory, sock=copy_, backlog=self._backlog, **self._tls()
             )
         self._asyncio_servers.append(server)
-
-    def _where(self) -> str:
-        return f"{_for_url(self._host)}:{self._port}"
 
 
 def _most_open() -> int:
@@ -547,33 +500,6 @@ def _ignore_sigpipe() -> None:
         signal.signal(signal.SIGPIPE, signal.SIG_IGN)
 
 
-def _bound_socket(info: Any, port: int) -> socket.socket:
-    family, kind, proto, _, name = info
-    sock = socket.socket(family, kind, proto)
-    try:
-        sock.setblocking(False)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family == socket.AF_INET6:
-            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        sock.bind((name[0], port, *name[2:]))
-    except OSError:
-        sock.close()
-        raise
-    return sock
-
-
-def _close_all(sockets: list[socket.socket]) -> list[socket.socket]:
-    for sock in sockets:
-        sock.close()
-    return []
-
-
-def _for_url(host: str | None) -> str:
-    if host is None:
-        return "*"
-    return f"[{host}]" if ":" in host else host
-
-
 # ---- what the native half calls ----------------------------------------------------------------
 
 
@@ -591,40 +517,3 @@ async def _wrap(awaitable: Awaitable[_Body] | concurrent.futures.Future[_Body]) 
     if isinstance(awaitable, concurrent.futures.Future):
         return await outcome(awaitable)
     return await awaitable
-
-
-class _Streams:
-    """The async iterators that are being sent. One that has an `end` is told when the server
-    closes, so that a stream without an end of its own does not keep it waiting."""
-
-    def __init__(self) -> None:
-        self._endless: set[Any] = set()
-        self._closing = False
-
-    async def pump(self, peer: _core.Peer, source: AsyncIterable[str | bytes]) -> None:
-        """Sends all of it, as fast as the client takes it."""
-        pieces = 0
-        end = getattr(source, "end", None)
-        if end is not None:
-            self._endless.add(end)
-            if self._closing:
-                end()
-        try:
-            async for piece in source:
-                waiter = peer.send(piece)
-                pieces += 1
-                if waiter is not None:
-                    await waiter
-                elif pieces % _PIECES == 0:
-                    await asyncio.sleep(0)
-        finally:
-            self._endless.discard(end)
-            close = getattr(source, "aclose", None)
-            if close is not None:
-                await close()
-
-    def close(self) -> None:
-        """Ends those that go on for ever, now and from now on."""
-        self._closing = True
-        for end in list(self._endless):
-            end()

@@ -43,9 +43,9 @@ class Router:
             raise Failed(f"not done within {limit:.0f} s")
         line = self.process.stdout.readline()
         if not line:
-            self.process.wait(10)
+            status = self.process.wait(10)
             self.log.seek(0)
-            lines = self.log.read().strip().splitlines() or ["no message"]
+            lines = self.log.read().strip().splitlines() or [f"status {status}, no message"]
             raise Failed(f"ended: {lines[-1]}")
         found: dict[str, Any] = json.loads(line)
         return found

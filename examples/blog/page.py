@@ -1,7 +1,5 @@
 """What all pages of the blog share: templates, who is signed in, tokens on forms, notices."""
 
-import hmac
-import secrets
 from datetime import datetime
 from http import HTTPStatus
 from pathlib import Path
@@ -10,6 +8,7 @@ import jinja2
 from guava.controller import Controller
 from guava.request import Request
 from guava.response import HTTPError, Response
+from guava.session import CSRFError
 from markup import excerpt, to_html
 from markupsafe import Markup
 
@@ -56,10 +55,11 @@ class Page(Controller):
         """A form that changes something carries the session's token; no other site knows it."""
         if self.req.method in ("GET", "HEAD"):
             return
-        expected = self.SESSION.get("token", "")
-        given = self.POST.get("token", "")
-        if not expected or not hmac.compare_digest(given.encode(), expected.encode()):
-            raise HTTPError(403, "This form is too old. Go back, reload the page and try again.")
+        try:
+            self.SESSION.check_csrf(self.POST.get("token"))
+        except CSRFError:
+            text = "This form is too old. Go back, reload the page and try again."
+            raise HTTPError(403, text) from None
 
     def after_action(self) -> None:
         for name, value in GUARDS.items():
@@ -70,8 +70,8 @@ class Page(Controller):
     @property
     def user(self) -> str | None:
         """The name of who is signed in."""
-        name: str | None = self.SESSION.get("user")
-        return name
+        name = self.SESSION.user_id
+        return None if name is None else str(name)
 
     def needs_user(self) -> str | None:
         """Who is signed in; if nobody is, the answer becomes the way to the sign-in page."""
@@ -80,10 +80,6 @@ class Page(Controller):
                 self.SESSION["next"] = self.req.url
             self.redirect("/session/login", 303)
         return self.user
-
-    def flash(self, text: str) -> None:
-        """A notice for the next page that this visitor sees."""
-        self.SESSION["flashes"] = [*self.SESSION.get("flashes", ()), text]
 
     def render(self, template: str, **values: object) -> str:
         return templates.get_template(template).render(
@@ -101,13 +97,8 @@ class Page(Controller):
     # ---- for the templates -------------------------------------------------------------------
 
     def _flashes(self) -> list[str]:
-        flashes: list[str] = self.SESSION.get("flashes", [])
-        if flashes:
-            del self.SESSION["flashes"]
-        return flashes
+        return [flash.message for flash in self.SESSION.flashes()]
 
     def _token_field(self) -> Markup:
-        token = self.SESSION.get("token")
-        if token is None:
-            token = self.SESSION["token"] = secrets.token_urlsafe()
+        token = self.SESSION.csrf_token()
         return Markup('<input type="hidden" name="token" value="{}">').format(token)

@@ -31,7 +31,7 @@ class PostController(Page):
             number = store.add_post(*self._typed(), author=user, draft="draft" in self.POST)
         except Refused as problem:
             return self._form(problem=problem)
-        self.flash("Your post is here.")
+        self.SESSION.flash("Your post is here.")
         return self.redirect(f"/post/view/{number}", 303)
 
     def edit(self, number: str) -> str | Response | None:
@@ -44,7 +44,7 @@ class PostController(Page):
             store.change_post(post.id, *self._typed(), draft="draft" in self.POST)
         except Refused as problem:
             return self._form(post, problem)
-        self.flash("Saved.")
+        self.SESSION.flash("Saved.")
         return self.redirect(f"/post/view/{post.id}", 303)
 
     def delete(self, number: str) -> str | Response | None:
@@ -54,7 +54,7 @@ class PostController(Page):
         if self.req.method != "POST":
             return self.redirect(f"/post/view/{post.id}", 303)
         store.delete_post(post.id)
-        self.flash(f"“{post.title}” is deleted.")
+        self.SESSION.flash(f"“{post.title}” is deleted.")
         return self.redirect("/post", 303)
 
     def export(self) -> Iterator[str]:

@@ -17,11 +17,9 @@ class SessionController(Page):
             self.set_status_code(422)
             problem = "That name and password do not belong together."
             return self.render("session/login.html", name=name, problem=problem)
-        # A new id: one that somebody planted before the sign-in is worth nothing after it.
-        self.SESSION.rotate()
-        self.SESSION.pop("token", None)
-        self.SESSION["user"] = name
-        self.flash(f"Welcome, {name}.")
+        # Under a new id: one that somebody planted before the sign-in is worth nothing after it.
+        self.SESSION.bind(name)
+        self.SESSION.flash(f"Welcome, {name}.")
         return self.redirect(self.SESSION.pop("next", "/"), 303)
 
     def logout(self) -> str | Response:

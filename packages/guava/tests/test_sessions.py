@@ -211,3 +211,61 @@ class IndexController(Controller):
     answers = [client.ask("/") for _ in range(3)]
     assert [answer.status for answer in answers] == [403, 403, 200]
     assert "You may not see this page." in answers[0].text
+
+
+FORMS = """
+class IndexController(Controller):
+    def index(self):
+        return self.SESSION.csrf_token()
+
+    def change(self):
+        self.SESSION.check_csrf(self.POST.get("token"))
+        self.SESSION.flash("changed")
+        return "changed"
+
+    def notices(self):
+        return ", ".join(flash.message for flash in self.SESSION.flashes())
+
+    def login(self):
+        self.SESSION.bind("anna")
+        return "hello"
+
+    def who(self):
+        return str(self.SESSION.user_id)
+
+    def leave(self):
+        self.SESSION.sign_out_everywhere()
+        return "bye"
+"""
+
+
+def test_forms_and_notices(serve: Callable, store) -> None:
+    client = serve(store=store, index=FORMS)
+    token = client.ask("/").text
+    answer = client.post("/index/change", "")
+    assert answer.status == 403 and "did not come from a page of this session" in answer.text
+    assert client.post("/index/change", "token=wrong").status == 403
+    assert client.post("/index/change", f"token={token}").text == "changed"
+    assert client.ask("/index/notices").text == "changed"
+    assert client.ask("/index/notices").text == ""
+
+
+def test_signing_in_and_out_everywhere(serve: Callable, store) -> None:
+    phone, desk = (serve(store=store, index=FORMS) for _ in range(2))
+    for client in (phone, desk):
+        client.ask("/index/login")
+        assert client.ask("/index/who").text == "anna"
+    phone.ask("/index/leave")
+    assert desk.ask("/index/who").text == "None"
+
+
+def test_a_store_that_is_down_is_no_stranger(serve: Callable, caplog) -> None:
+    class Down(guava.session.SessionStore):
+        def get(self, sid):
+            raise guava.session.StoreError("the server is gone")
+
+    client = serve(store=Down(), index=FORMS)
+    client.cookies = {"guava_sid": "A" * 43}
+    answer = client.ask("/index/who")
+    assert answer.status == 503 and answer.headers["Retry-After"] == "5"
+    assert "the server is gone" in caplog.text and "the server is gone" not in answer.text

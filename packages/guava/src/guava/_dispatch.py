@@ -1,6 +1,7 @@
 """From a request to its answer: ask the routers, and carry out what they say."""
 
 import logging
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 import guava_router
@@ -15,6 +16,7 @@ from guava_router import (
     Router,
     StaticHandler,
 )
+from guava_session import CSRFError, StoreError
 
 from . import _pages, _static
 from ._actions import Run, compile_action, guarded, waits
@@ -146,18 +148,27 @@ class Dispatcher:
 
     def failed(self, req: Request, error: Exception) -> Response:
         """The answer from an exception: an `HTTPError` has its own, all others are logged."""
+        status, text = 500, None
+        headers: Mapping[str, str] = {}
+        shown: Exception | None = None
         if isinstance(error, HTTPError):
-            status, text, headers, shown = error.status, error.text, error.headers, None
+            status, text, headers = error.status, error.text, error.headers
         elif isinstance(error, RequestError):
-            status, text, headers, shown = error.status, str(error), {}, None
+            status, text = error.status, str(error)
+        elif isinstance(error, CSRFError):
+            status, text = 403, "The form did not come from a page of this session; reload it."
+        elif isinstance(error, StoreError):
+            # Nobody is taken for a stranger because the store is down; it may be up in a moment.
+            log.error("%s %r has no session: %s", req.method, req.path, error)
+            status, headers, shown = 503, {"Retry-After": "5"}, error
         elif isinstance(error, ClientDisconnected):
-            status, text, headers, shown = 400, None, {}, None
+            status = 400
         elif isinstance(error, HandlerNotFound):
             log.warning("%s %r: %s", req.method, req.path, error)
-            status, text, headers, shown = 404, None, {}, None
+            status = 404
         else:
             log.error("%s %r failed", req.method, req.path, exc_info=error)
-            status, text, headers, shown = 500, None, {}, error
+            shown = error
         try:
             page = self._error_page(req, status, text, shown)
         except Exception:

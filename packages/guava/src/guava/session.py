@@ -4,24 +4,51 @@ store = guava.session.SessionStore(type=guava.session.File, directory="sessions"
 guava.router.MVCRouter(mount_point="/", session_store=store)
 """
 
+from typing import TYPE_CHECKING, Any
+
+import guava_session
 from guava_session import (
+    CookieStore,
+    CSRFError,
     File,
     FileStore,
+    Flash,
+    Keys,
+    LayeredStore,
     Mem,
     MemoryStore,
     Session,
     SessionManager,
     SessionStore,
+    StoreError,
     generate_id,
 )
 
+if TYPE_CHECKING:
+    from guava_session import RedisStore, SQLiteStore
+
 __all__ = [
+    "CSRFError",
+    "CookieStore",
     "File",
     "FileStore",
+    "Flash",
+    "Keys",
+    "LayeredStore",
     "Mem",
     "MemoryStore",
+    "RedisStore",
+    "SQLiteStore",
     "Session",
     "SessionManager",
     "SessionStore",
+    "StoreError",
     "generate_id",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    # They load what not everybody has.
+    if name in ("RedisStore", "SQLiteStore"):
+        return getattr(guava_session, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -106,7 +106,7 @@ router._mount = "/m"
 router._table = core.Table([(("x",), "GET", handler, 0, -1)])
 assert router.route(R).args == ("1",)
 mounts = core.MountsBase()
-mounts._plan((), ((("m",), (router,)),))
+mounts._plan((), ((("m",), (router,)),), ())
 assert mounts.route(R) == (router, core.Handler(".", "m", "C", "x", ("1",)))
 '''
 for _ in range(3):

@@ -27,7 +27,7 @@ class PostsController(Controller):
         except Refused as problem:
             raise HTTPError(422, str(problem)) from None
         self.set_status_code(201)
-        self.set_header("Location", f"/api/posts/{number}")
+        self.set_header("Location", self.url_for("posts.get_one", number=number))
         return self._shown(self._found(str(number), author))
 
     async def update_one(self, number: str) -> dict[str, Any]:

@@ -32,7 +32,7 @@ class PostController(Page):
         except Refused as problem:
             return self._form(problem=problem)
         self.SESSION.flash("Your post is here.")
-        return self.redirect(f"/post/view/{number}", 303)
+        return self.redirect(self.url_for("post.view", number=number), 303)
 
     def edit(self, number: str) -> str | Response | None:
         post = self._own(number)
@@ -45,14 +45,14 @@ class PostController(Page):
         except Refused as problem:
             return self._form(post, problem)
         self.SESSION.flash("Saved.")
-        return self.redirect(f"/post/view/{post.id}", 303)
+        return self.redirect(self.url_for("post.view", number=post.id), 303)
 
     def delete(self, number: str) -> str | Response | None:
         post = self._own(number)
         if post is None:
             return None if self.user is None else self.missing(GONE)
         if self.req.method != "POST":
-            return self.redirect(f"/post/view/{post.id}", 303)
+            return self.redirect(self.url_for("post.view", number=post.id), 303)
         store.delete_post(post.id)
         self.SESSION.flash(f"“{post.title}” is deleted.")
         return self.redirect("/post", 303)

@@ -213,9 +213,9 @@ class StaticHandler:
         if method not in ("GET", "HEAD"):
             raise ValueError(f"a file is for GET and HEAD, not {method!r}")
         fields = decision.read_fields(headers)
+        accepted = fields.pop("accept-encoding", None)
         file, coding = self.open(), None
         if self._offered:
-            accepted = fields.pop("accept-encoding", None)
             file, coding = decision.choose(file, accepted, self._offered, self._beside)
         return decision.decide(
             method,

@@ -5,6 +5,7 @@ served. The server is in a process of its own (failing/server.py).
 
 import gzip
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -229,6 +230,8 @@ class Process:
         with errors.open("wb") as stderr:
             self.process = subprocess.Popen(
                 [sys.executable, "-X", "faulthandler", SERVER, transport, str(LONG)],
+                # Its development mode runs much of the interpreter's own code for each callback.
+                env=os.environ | {"PYTHONDEVMODE": "", "PYTHONASYNCIODEBUG": ""},
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=stderr,

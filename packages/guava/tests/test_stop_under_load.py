@@ -105,6 +105,8 @@ def program(tmp_path: Path) -> Iterator[Callable[..., tuple[Any, int]]]:
         words = [str(word) for word in pair or ("", "")]
         process = subprocess.Popen(
             [sys.executable, "-c", PROGRAM, *words, str(grace)],
+            # In development mode asyncio tells on stderr of callbacks that take long.
+            env=os.environ | {"PYTHONDEVMODE": "", "PYTHONASYNCIODEBUG": ""},
             stdout=subprocess.PIPE,
             stderr=(tmp_path / "errors").open("wb"),
         )

@@ -231,16 +231,16 @@ def test_a_path_cannot_make_a_match_expensive() -> None:
     assert isinstance(router.match("GET", "/" + "-" * 50_000), NotFound)
 
 
-def test_sixty_thousand_routes_and_one_text_more() -> None:
+def test_six_thousand_routes_and_one_text_more() -> None:
     router = Router()
-    for i in range(20_000):
+    for i in range(2_000):
         router.register(f"/r{i}", i)
         router.register(f"/r{i}/{{id:int}}", -i)
         router.register(f"/r{i}/x/{{name}}/y", str(i))
-    for i in range(0, 20_000, 7):
+    for i in range(0, 2_000, 7):
         here = [router.match("GET", f"/r{i}{rest}") for rest in ("", "/7", "/x/name/y")]
         assert [m.target for m in here if isinstance(m, Match)] == [i, -i, str(i)]
-    assert isinstance(router.match("GET", "/r20000"), NotFound)
+    assert isinstance(router.match("GET", "/r2000"), NotFound)
     assert isinstance(router.match("GET", "/r7/x"), NotFound)
 
 

@@ -137,12 +137,16 @@ class NotFound(Answer):
 _ORDER = {"GET": 0, "HEAD": 1, "POST": 2, "PUT": 3, "PATCH": 4, "DELETE": 5, "OPTIONS": 9}
 
 
+def _rank(method: str) -> tuple[int, str]:
+    return _ORDER.get(method, 6), method
+
+
 def allowed_methods(methods: Iterable[str]) -> tuple[str, ...]:
     """What Allow says of routes for these methods: HEAD with GET, and OPTIONS at the end."""
     all_of_them = {*methods, "OPTIONS"}
     if "GET" in all_of_them:
         all_of_them.add("HEAD")
-    return tuple(sorted(all_of_them, key=lambda method: (_ORDER.get(method, 6), method)))
+    return tuple(sorted(all_of_them, key=_rank))
 
 
 def not_allowed(methods: Iterable[str]) -> MethodNotAllowed:

@@ -40,8 +40,9 @@ class Asked:
 
     def check(self) -> dict[str, str | None]:
         for kind, requests in self.requests.items():
+            # Servers have one str for each method, not one for each request.
             self.prepared[kind] = [
-                self.peer.request(method, path) for method, path, _, _ in requests
+                self.peer.request(sys.intern(method), path) for method, path, _, _ in requests
             ]
             # The slow ones would take minutes for all.
             for (method, path, number, values), request in list(

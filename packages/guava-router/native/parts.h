@@ -56,6 +56,16 @@ gr_state_of(PyObject *module)
     return (gr_state *)PyModule_GetState(module);
 }
 
+/* As PyUnicode_AsUTF8AndSize, without a call for the texts that most are. */
+static inline const char *
+gr_utf8(PyObject *text, Py_ssize_t *n)
+{
+    if (!PyUnicode_IS_COMPACT_ASCII(text))
+        return PyUnicode_AsUTF8AndSize(text, n);
+    *n = PyUnicode_GET_LENGTH(text);
+    return (const char *)PyUnicode_1BYTE_DATA(text);
+}
+
 /* For methods of types that may have subclasses in Python. NULL with TypeError. */
 static inline gr_state *
 gr_state_by(PyTypeObject *type)
@@ -169,9 +179,11 @@ PyObject *gr_paths_not_found(PyObject *paths);
  */
 
 typedef struct {
-    PyObject_HEAD PyObject *mount; /* str, "/" or without a slash at its end */
-    PyObject *paths;               /* Paths, or NULL until _compile() is called */
-    PyObject *table;               /* Table of a convention, or NULL */
+    PyObject_HEAD PyObject *module; /* whose state is next; kept, for a type can lose its own */
+    gr_state *state;
+    PyObject *mount;    /* str, "/" or without a slash at its end */
+    PyObject *paths;    /* Paths, or NULL until _compile() is called */
+    PyObject *table;    /* Table of a convention, or NULL */
     PyObject *fallback; /* called with (method, relative path) when the table has no answer */
 } gr_router;
 

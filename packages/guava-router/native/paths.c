@@ -40,6 +40,11 @@ same_method(PyObject *ours, PyObject *method)
 {
     if (PyUnicode_CHECK_INTERNED(method))
         return 0; /* both are, so their addresses have told */
+    if (PyUnicode_IS_COMPACT_ASCII(ours) && PyUnicode_IS_COMPACT_ASCII(method)) {
+        size_t n = (size_t)PyUnicode_GET_LENGTH(ours);
+        return n == (size_t)PyUnicode_GET_LENGTH(method) &&
+               memcmp(PyUnicode_1BYTE_DATA(ours), PyUnicode_1BYTE_DATA(method), n) == 0;
+    }
     return PyUnicode_Compare(ours, method) == 0;
 }
 

@@ -12,13 +12,16 @@ gr_router_relative(gr_router *self, const char *path, Py_ssize_t n, const char *
                    Py_ssize_t *rest_n)
 {
     Py_ssize_t k;
-    const char *mount = PyUnicode_AsUTF8AndSize(self->mount, &k);
+    const char *mount = gr_utf8(self->mount, &k);
     if (mount == NULL) {
         PyErr_Clear(); /* set_mount() has seen these bytes, so this is a lack of memory */
         return 0;
     }
-    if (k == 1)
-        k = 0; /* the slash of the root belongs to what follows it */
+    if (k == 1) { /* the slash of the root belongs to what follows it */
+        *rest = path;
+        *rest_n = n;
+        return path[0] == '/';
+    }
     if (n < k || memcmp(path, mount, (size_t)k) != 0 || (n > k && path[k] != '/'))
         return 0;
     *rest = n > k ? path + k : "/";
@@ -168,7 +171,7 @@ gr_request_path(gr_state *state, PyObject *request, const char **bytes, Py_ssize
         Py_DECREF(path);
         return NULL;
     }
-    *bytes = PyUnicode_AsUTF8AndSize(path, n);
+    *bytes = gr_utf8(path, n);
     if (*bytes == NULL) {
         if (!PyErr_ExceptionMatches(PyExc_UnicodeEncodeError)) {
             Py_DECREF(path);
@@ -184,12 +187,15 @@ gr_request_path(gr_state *state, PyObject *request, const char **bytes, Py_ssize
 static PyObject *
 router_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
-    gr_state *state = gr_state_by(type);
-    if (state == NULL)
+    PyObject *module = PyType_GetModuleByDef(type, &gr_module);
+    if (module == NULL)
         return NULL;
     gr_router *self = (gr_router *)type->tp_alloc(type, 0);
-    if (self != NULL)
-        self->mount = Py_NewRef(state->root);
+    if (self != NULL) {
+        self->module = Py_NewRef(module);
+        self->state = gr_state_of(module);
+        self->mount = Py_NewRef(self->state->root);
+    }
     return (PyObject *)self;
 }
 
@@ -197,6 +203,7 @@ static int
 router_traverse(gr_router *self, visitproc visit, void *arg)
 {
     Py_VISIT(Py_TYPE(self));
+    Py_VISIT(self->module);
     Py_VISIT(self->paths);
     Py_VISIT(self->table);
     Py_VISIT(self->fallback);
@@ -219,6 +226,7 @@ router_dealloc(gr_router *self)
     PyObject_GC_UnTrack(self);
     (void)router_clear(self);
     Py_CLEAR(self->mount);
+    Py_CLEAR(self->module);
     type->tp_free(self);
     Py_DECREF(type);
 }
@@ -229,9 +237,7 @@ PyDoc_STRVAR(route_doc, "route($self, req, /)\n--\n\n"
 static PyObject *
 router_route(PyObject *self, PyObject *request)
 {
-    gr_state *state = gr_state_by(Py_TYPE(self));
-    if (state == NULL)
-        return NULL;
+    gr_state *state = ((gr_router *)self)->state;
     const char *bytes, *rest;
     Py_ssize_t n, rest_n;
     PyObject *path = gr_request_path(state, request, &bytes, &n), *result = NULL;
@@ -262,12 +268,13 @@ match_other(gr_router *self, gr_state *state, PyObject **arguments, PyObject *an
 }
 
 static PyObject *
-match_path(gr_router *self, gr_state *state, PyObject **arguments)
+match_path(gr_router *self, PyObject **arguments)
 {
+    gr_state *state = self->state;
     const char *rest;
     Py_ssize_t n, rest_n;
     PyObject *path = arguments[1], *result = NULL;
-    const char *bytes = PyUnicode_AsUTF8AndSize(path, &n);
+    const char *bytes = gr_utf8(path, &n);
     if (bytes == NULL) {
         if (!PyErr_ExceptionMatches(PyExc_UnicodeEncodeError))
             return NULL;
@@ -304,6 +311,9 @@ check_match_arguments(PyObject **arguments)
     }
     if (arguments[2] == Py_None)
         arguments[2] = NULL;
+    if (arguments[2] == NULL && arguments[3] == NULL && PyUnicode_Check(arguments[0]) &&
+        PyUnicode_Check(arguments[1]))
+        return 0;
     static const char *const names[] = {"method", "path", "host", "query"};
     for (int i = 0; i < 4; i++) {
         if (arguments[i] != NULL && !PyUnicode_Check(arguments[i])) {
@@ -327,9 +337,6 @@ router_match(PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject *kwna
 {
     static const char *const names[] = {"method", "path", "host", "query"};
     PyObject *arguments[4] = {NULL, NULL, NULL, NULL};
-    gr_state *state = gr_state_by(Py_TYPE(self));
-    if (state == NULL)
-        return NULL;
     if (n > 4) {
         PyErr_Format(PyExc_TypeError, "match() takes 2 to 4 arguments, not %zd", n);
         return NULL;
@@ -350,7 +357,7 @@ router_match(PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject *kwna
     }
     if (check_match_arguments(arguments) < 0)
         return NULL;
-    return match_path((gr_router *)self, state, arguments);
+    return match_path((gr_router *)self, arguments);
 }
 
 PyDoc_STRVAR(relative_doc,
@@ -407,12 +414,9 @@ router_get_table(gr_router *self, void *closure)
 static int
 router_set_table(gr_router *self, PyObject *value, void *closure)
 {
-    gr_state *state = gr_state_by(Py_TYPE(self));
-    if (state == NULL)
-        return -1;
     if (value == Py_None)
         value = NULL;
-    if (value != NULL && Py_TYPE(value) != state->table_type) {
+    if (value != NULL && Py_TYPE(value) != self->state->table_type) {
         PyErr_SetString(PyExc_TypeError, "_table must be a Table or None");
         return -1;
     }
@@ -429,12 +433,9 @@ router_get_paths(gr_router *self, void *closure)
 static int
 router_set_paths(gr_router *self, PyObject *value, void *closure)
 {
-    gr_state *state = gr_state_by(Py_TYPE(self));
-    if (state == NULL)
-        return -1;
     if (value == Py_None)
         value = NULL;
-    if (value != NULL && Py_TYPE(value) != state->paths_type) {
+    if (value != NULL && Py_TYPE(value) != self->state->paths_type) {
         PyErr_SetString(PyExc_TypeError, "_paths must be a Paths or None");
         return -1;
     }

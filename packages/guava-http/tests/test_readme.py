@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 
 import pytest
-from guava_http import Limits, Server, Timeouts
+from guava_http import Headers, Limits, Server, Timeouts
 
 TEXT = (Path(__file__).parent.parent / "README.md").read_text()
 
@@ -30,7 +30,17 @@ def run(block):
 def test_there_are_examples():
     titles = ("Serve", "Handlers", "Bodies", "Answers", "Limits")
     assert [len(blocks(title)) for title in titles] == [2, 1, 1, 1, 1]
-    assert len(re.findall("```python", TEXT)) == 6
+    assert len(re.findall("```python", TEXT)) == 7
+
+
+def test_behind_a_proxy():
+    names = run(blocks("Behind a proxy")[0])
+
+    class Request:
+        peer, scheme, host = ("10.1.2.3", 5), "http", "inner"
+        HEADERS = Headers({"Forwarded": "for=203.0.113.9;proto=https;host=shop.example"})
+
+    assert names["whoami"](Request()) == "203.0.113.9 asked for https://shop.example"
 
 
 def test_serve(native):

@@ -39,6 +39,7 @@ from .forms import FileDict, Form, UploadedFile
 from .limits import Limits, Timeouts
 from .multipart import Part, Parts
 from .parser import Data, EndOfMessage, Event
+from .proxies import Origin, TrustedProxies
 from .redirect import is_safe_redirect
 from .server import Handler, Result, Server
 from .stats import ServerStats
@@ -68,6 +69,7 @@ __all__ = [
     "Handler",
     "Headers",
     "Limits",
+    "Origin",
     "Part",
     "Parts",
     "QueryDict",
@@ -81,6 +83,7 @@ __all__ = [
     "ServerSentEvent",
     "ServerStats",
     "Timeouts",
+    "TrustedProxies",
     "Upgrade",
     "UploadedFile",
     "best_encoding",

@@ -214,7 +214,7 @@ if sys.version_info >= (3, 12):
     ITS_CRASHES |= {"json", "multipart", "stream-parts", "events", "trailers", "upgrade"}
     ITS_CRASHES |= {"compressed", "compressed-pieces"}
 if hasattr(sys, "gettotalrefcount"):
-    ITS_CRASHES |= {"events", "compressed", "compressed-pieces", "raising"}
+    ITS_CRASHES |= {"events", "compressed", "compressed-pieces", "multipart", "raising"}
 for crash in ITS_CRASHES:
     del EXCHANGES[crash]
 

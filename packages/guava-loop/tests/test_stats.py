@@ -141,7 +141,8 @@ def test_sleep_is_no_lag(loop):
     stats = loop.stats()
     assert stats.asleep >= 0.14
     assert stats.utilization < 1
-    assert stats.busy + stats.asleep >= 0.149
+    # Both ends of each of the three runs are rounded to milliseconds.
+    assert stats.busy + stats.asleep >= 0.144
 
 
 def test_the_time_between_two_runs_counts_for_nothing(loop):

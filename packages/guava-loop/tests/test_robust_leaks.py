@@ -101,7 +101,9 @@ async def main():
         grown = [min(many[{rounds}:]) - min(many[:{rounds}]) for many in zip(*counts)]
         if abs(grown[0]) < {room}:
             break
-    print(*grown, gc.garbage, sep="\n")
+    for many in grown:
+        print(many)
+    print(gc.garbage)
 
 guava_loop.run(main())
 """

@@ -1,0 +1,273 @@
+"""Audit: the state that the checks of one run share, and the run itself."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
+
+from .catalogue import CHECKS
+from .client import Answer, Client, Transport
+from .errors import AuditError, ConfigError, OutOfRequests, Refused, Unreachable
+from .jar import SetCookie, set_cookies
+from .report import Check, Outcome, Report, Result, Status
+from .site import Site
+from .visitor import Visitor
+
+#: How many ids of newcomers are looked at, and of logins, which cost a site more.
+IDS, LOGINS = 20, 4
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """An id that the site gave to a visitor."""
+
+    value: str
+    time: float  #: seconds since 1970
+
+
+class Audit:
+    """One run against one site.
+
+    :param site: what is known of it
+    :param client: what sends the requests
+    :param largest: bytes of the largest value that is written into a session
+    """
+
+    def __init__(self, site: Site, client: Client, largest: int = 1_000_000) -> None:
+        self.site = site
+        self.client = client
+        self.largest = largest
+        #: The session cookie's name.
+        self.cookie = site.cookie or ""
+        #: Why there is none.
+        self.no_cookie = ""
+        self.random = random.Random()  # for values that must differ, nothing else
+        self._visitors: list[Visitor] = []
+        self._user: Visitor | None = None
+        #: What checks keep for each other.
+        self.memo: dict[str, object] = {}
+        self._samples: list[Sample] | None = None
+        self._newcomer_page: str | None = None
+
+    # Visitors.
+
+    def visitor(self) -> Visitor:
+        """A browser that has never been here."""
+        visitor = Visitor(self.site, self.client)
+        self._visitors.append(visitor)
+        return visitor
+
+    def log_in(self) -> Visitor:
+        """A browser that has just logged in.
+
+        :raises AuditError: the site lets nobody in
+        """
+        visitor = self.visitor()
+        visitor.log_in()
+        return visitor
+
+    def user(self) -> Visitor:
+        """A browser that is logged in; shared by checks that do it no harm."""
+        if self._user is None or not self._user.is_known():
+            self._user = self.log_in()
+        return self._user
+
+    def writer(self) -> Visitor:
+        """A browser with a session to write to: logged in, if the site has a login."""
+        visitor = self.log_in() if self.site.login else self.visitor()
+        if not self.site.login:
+            visitor.ask(self.site.url)
+        return visitor
+
+    def sid(self, visitor: Visitor) -> str:
+        """The value of a visitor's session cookie; "" without one."""
+        return visitor.jar.get(self.cookie) or ""
+
+    def with_id(self, value: str) -> str:
+        """A Cookie field with this value in the session cookie."""
+        return f"{self.cookie}={value}"
+
+    def marker(self) -> str:
+        """A value that nothing else has."""
+        return f"audit{self.random.getrandbits(48):012x}"
+
+    # What was seen on the way.
+
+    def answers(self) -> list[Answer]:
+        """All answers so far."""
+        return [answer for visitor in self._visitors for answer in visitor.answers]
+
+    def cookies(self) -> list[SetCookie]:
+        """All session cookies that were set so far, deletions left out."""
+        found = [cookie for answer in self.answers() for cookie in set_cookies(answer)]
+        return [cookie for cookie in found if cookie.name == self.cookie and not cookie.deletes]
+
+    # Finding out.
+
+    def find_cookie(self) -> None:
+        """Find out which cookie is the session's.
+
+        :raises AuditError: it is none of those that the site sets
+        """
+        if self.site.login:
+            if self.visitor().is_known():
+                raise ConfigError(
+                    f"{self.site.whoami} shows {self.site.proof!r} to visitors who are not "
+                    "logged in, so it proves nothing; name another text (--proof)"
+                )
+            user = self.user()
+            if self.cookie:
+                if not self.sid(user):
+                    raise ConfigError(f"the login sets no cookie called {self.cookie} (--cookie)")
+                return
+            for name in user.jar.names():
+                if user.is_known(f"{name}={user.jar.get(name)}"):
+                    self.cookie = name
+                    return
+            raise ConfigError("no single cookie keeps the login; name the session's (--cookie)")
+        if self.cookie:
+            return
+        for address in self.pages():
+            visitor = self.visitor()
+            visitor.ask(address)
+            cookies = [cookie for answer in visitor.answers for cookie in set_cookies(answer)]
+            found = [cookie for cookie in cookies if not cookie.deletes]
+            # Of several, the one that scripts need not read.
+            found.sort(key=lambda cookie: "httponly" not in cookie.attributes)
+            if found:
+                self.cookie = found[0].name
+                return
+        self.no_cookie = "the site sets no cookie before a login; describe one (--login)"
+
+    def pages(self) -> Iterable[str]:
+        """The pages that a newcomer may see."""
+        site = self.site
+        found = (site.url, site.login, site.write_form, site.read, site.whoami)
+        return dict.fromkeys(site.at(address) for address in found if address)
+
+    def newcomer_page(self) -> str:
+        """A page that gives the session cookie to somebody who has none; "" without one."""
+        if self._newcomer_page is None:
+            self._newcomer_page = ""
+            for address in self.pages():
+                visitor = self.visitor()
+                visitor.ask(address)
+                if self.sid(visitor):
+                    self._newcomer_page = address
+                    break
+        return self._newcomer_page
+
+    def samples(self) -> list[Sample]:
+        """Ids that the site gave to different visitors."""
+        if self._samples is None:
+            found: list[Sample] = []
+            page = self.newcomer_page()
+            for _ in range(IDS if page else LOGINS if self.site.login else 0):
+                visitor = self.visitor() if page else self.log_in()
+                if page:
+                    visitor.ask(page)
+                if self.sid(visitor):
+                    found.append(Sample(self.sid(visitor), time.time()))
+            self._samples = found
+        return self._samples
+
+    def made_up(self, like: str) -> str:
+        """A value of the same shape as one of the site's, which the site has not made."""
+        kinds = ("0123456789", "abcdef", "abcdefghijklmnopqrstuvwxyz", "ABCDEF")
+        text = ""
+        for character in like:
+            if character in kinds[0]:
+                text += self.random.choice(kinds[0])
+            elif character.islower() and character.isascii():
+                text += self.random.choice(kinds[1 if character in kinds[1] else 2])
+            elif character.isupper() and character.isascii():
+                text += self.random.choice(kinds[3])
+            else:
+                text += character
+        return text if text != like else self.made_up(like)
+
+    # The run.
+
+    def run(
+        self,
+        only: Collection[str] = (),
+        skip: Collection[str] = (),
+        progress: Callable[[str], None] = lambda text: None,
+    ) -> Report:
+        """Run the checks.
+
+        :param only: ids of checks; without one all are run
+        :param skip: ids of checks to leave out
+        :param progress: is told what is being done
+        :raises AuditError: the site cannot be tested at all
+        """
+        known = {check.id for check in CHECKS}
+        for name in (*only, *skip):
+            if name not in known:
+                raise ConfigError(f"there is no check {name!r}; these are: {', '.join(known)}")
+        self.find_cookie()
+        chosen = [c for c in CHECKS if c.id not in skip and (not only or c.id in only)]
+        results: dict[str, Result] = {}
+        # What only looks at answers comes last, when there are many.
+        for check in sorted(chosen, key=lambda check: check.passive):
+            progress(check.id)
+            results[check.id] = self._run_one(check)
+        in_order = [results[check.id] for check in chosen]
+        return Report(self.site.url, self.cookie or None, self.client.sent, in_order)
+
+    def _run_one(self, check: Check) -> Result:
+        missing = [need for need in check.needs if not self._has(need)]
+        try:
+            if missing:
+                outcome = Outcome.untested(f"needs {_options(missing)}")
+            elif not self.cookie:
+                outcome = Outcome.untested(self.no_cookie)
+            else:
+                outcome = check.function(self)
+        except (OutOfRequests, Refused, Unreachable) as error:
+            outcome = Outcome(Status.BROKEN, str(error))
+        except AuditError as error:
+            outcome = Outcome.untested(str(error))
+        return Result(check, outcome.status, outcome.severity or check.severity, outcome.seen)
+
+    def _has(self, need: str) -> bool:
+        if need == "https":
+            return self.site.is_https
+        return bool(getattr(self.site, need))
+
+
+def _options(needs: list[str]) -> str:
+    words = ["a URL of https" if n == "https" else "--" + n.replace("_", "-") for n in needs]
+    return " and ".join(words)
+
+
+def audit(
+    site: Site,
+    transport: Transport,
+    *,
+    allowed: Iterable[str] = (),
+    delay: float = 0.0,
+    max_requests: int = 1000,
+    largest: int = 1_000_000,
+    only: Collection[str] = (),
+    skip: Collection[str] = (),
+    progress: Callable[[str], None] = lambda text: None,
+) -> Report:
+    """Test the sessions of a site, and only of one that you may test.
+
+    :param site: what is known of it
+    :param transport: `HTTPTransport`, or `WSGITransport` for an application in its own tests
+    :param allowed: other addresses that it may lead to
+    :param delay: seconds between two requests
+    :param max_requests: after so many it is over
+    :param largest: bytes of the largest value that is written into a session
+    :param only: ids of checks; without one all are run
+    :param skip: ids of checks to leave out
+    :param progress: is told the id of each check when it begins
+    :raises AuditError: the site cannot be tested at all: it does not answer, the password is wrong
+    """
+    extra = [*allowed, *([site.plain_http] if site.plain_http else [])]
+    client = Client(transport, site.url, extra, delay, max_requests)
+    return Audit(site, client, largest).run(only, skip, progress)

@@ -16,6 +16,7 @@ from .file import FileStore
 from .flash import Flash
 from .keys import BadSignature, Keys
 from .layered import LayeredStore
+from .life import SessionLocked
 from .manager import SessionManager
 from .memory import MemoryStore
 from .packed import MsgspecSerializer
@@ -49,6 +50,7 @@ __all__ = [
     "Serializer",
     "Session",
     "SessionCookie",
+    "SessionLocked",
     "SessionManager",
     "SessionStore",
     "StoreError",

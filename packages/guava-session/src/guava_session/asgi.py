@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias
 
 from .manager import SessionManager
-from .session import Session
-from .wsgi import save_late
+from .wsgi import asave_late
 
 Scope: TypeAlias = MutableMapping[str, Any]
 Message: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Message]]
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
 Application: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
-
-_T = TypeVar("_T")
 
 #: The messages that carry a response's head.
 _HEADS = frozenset({"http.response.start", "websocket.accept", "websocket.http.response.start"})
@@ -29,9 +26,10 @@ class ASGISessions:
     the visitor has the cookie already. If the application raises, nothing is saved.
 
     A store of this machine (memory, files, SQLite) is read on the event loop's thread when the
-    session is first touched: that takes less time than a thread would. A store that is `remote` is
-    read and written on a thread, and read before the application is called, if the request has the
-    session's cookie.
+    session is first touched: that takes less time than a thread would. A store that is
+    `asynchronous` is awaited, and one that is `remote` is asked on a thread; both are read before
+    the application is called, if the request has the session's cookie. In the application use
+    ``await session.arotate()`` and so on, which never block the event loop.
 
     :param app: the application inside
     :param manager: the store and the cookie
@@ -46,40 +44,28 @@ class ASGISessions:
         if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
             return
-        manager, remote = self.manager, self.manager.store.remote
+        manager, store = self.manager, self.manager.store
         session = manager.open_header(_cookies(scope), secure=scope["scheme"] in ("https", "wss"))
-        if remote and session._sid is not None:
-            await _to_thread(session.load)
         started = False
 
         async def send_with_session(message: Message) -> None:
             nonlocal started
             if message["type"] in _HEADS and not started:
                 started = True
-                fields = await self._headers(session)
-                message = {**message, "headers": [*message.get("headers", ()), *fields]}
+                fields = await manager.aheaders(session)
+                added = [(name.lower().encode(), value.encode()) for name, value in fields]
+                message = {**message, "headers": [*message.get("headers", ()), *added]}
             await send(message)
 
-        # The outer scope stays as it is: it may be used for another application.
-        await self.app({**scope, "session": session}, receive, send_with_session)
-        if started and session.modified:
-            if remote:
-                await _to_thread(save_late, session, manager)
-            else:
-                save_late(session, manager)
-
-    async def _headers(self, session: Session) -> list[tuple[bytes, bytes]]:
-        if self.manager.store.remote and session._needs_store():
-            fields = await _to_thread(self.manager.headers, session)
-        else:
-            fields = self.manager.headers(session)
-        return [(name.lower().encode(), value.encode()) for name, value in fields]  # all ASCII
-
-
-async def _to_thread(function: Callable[..., _T], *arguments: Any) -> _T:
-    import asyncio  # not before it is needed: most stores need no thread
-
-    return await asyncio.to_thread(function, *arguments)
+        try:
+            if store.asynchronous or store.remote or manager.locks:
+                await session._aload()
+            # The outer scope stays as it is: it may be used for another application.
+            await self.app({**scope, "session": session}, receive, send_with_session)
+            if started:
+                await asave_late(session, manager)
+        finally:
+            await manager.arelease(session)
 
 
 def _cookies(scope: Scope) -> str | None:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from . import users
 from .cookie import SameSite, SessionCookie, find_cookie
 from .session import Session, log
+from .steps import adrive, drive
 from .store import SessionStore
 
 
@@ -28,6 +29,11 @@ class SessionManager:
         lifetime. The time is written when a tenth of it is gone, so it may end that much earlier
     :param absolute_timeout: seconds after its begin at which a session ends in any case; None:
         never, as long as it is used
+    :param lock: whether the requests of one session are answered one after the other, from the
+        first touch to the commit. It needs a store that has locks: memory, files, SQLite, Redis.
+        Without it they run at once, and lose no update as long as they change different keys
+    :param lock_timeout: seconds to wait for that, then it is a `SessionLocked`; a request that
+        takes longer than twice that loses its lock
     :param host_prefix: call it ``__Host-<name>``, which a sub-domain cannot plant; needs TLS
     :param clock: seconds since 1970, as a callable
     :raises ValueError: for a cookie that browsers would refuse, or a time-out that is not one
@@ -47,8 +53,12 @@ class SessionManager:
         host_prefix: bool = False,
         idle_timeout: float | None = None,
         absolute_timeout: float | None = None,
+        lock: bool = False,
+        lock_timeout: float = 10.0,
         clock: Callable[[], float] = time.time,
     ) -> None:
+        if not isinstance(store, SessionStore):
+            raise TypeError(f"store must be a SessionStore, not {type(store).__name__}: {store!r}")
         if host_prefix:
             cookie_name = f"__Host-{cookie_name}"
             secure = True
@@ -57,6 +67,7 @@ class SessionManager:
         for name, seconds in (
             ("idle_timeout", idle_timeout),
             ("absolute_timeout", absolute_timeout),
+            ("lock_timeout", lock_timeout),
         ):
             if seconds is not None and not seconds > 0:
                 raise ValueError(f"{name} must be more than 0 seconds, not {seconds!r}")
@@ -65,6 +76,12 @@ class SessionManager:
                 f"an idle_timeout of {idle_timeout} seconds never comes: the store forgets a "
                 f"session after its lifetime of {store.lifetime}; make that longer"
             )
+        behind = getattr(store, "back", store)  # a LayeredStore has what its back has
+        if lock and type(behind).lock is SessionStore.lock:
+            raise ValueError(
+                f"{type(behind).__name__} has no locks; use another store, or lock=False"
+            )
+        self._lock_timeout = lock_timeout if lock else None
         self.store = store
         self.idle_timeout = idle_timeout
         self.absolute_timeout = absolute_timeout
@@ -83,6 +100,11 @@ class SessionManager:
             same_site=same_site,
         )
 
+    @property
+    def locks(self) -> bool:
+        """Whether requests of one session are answered one after the other."""
+        return self._lock_timeout is not None
+
     def open(self, cookie_value: str | None, *, secure: bool = False) -> Session:
         """The session for what the request's cookie holds; None: it has no such cookie.
 
@@ -97,6 +119,7 @@ class SessionManager:
             clock=self._clock,
             idle_timeout=self.idle_timeout,
             absolute_timeout=self.absolute_timeout,
+            lock_timeout=self._lock_timeout,
         )
 
     def open_header(self, cookie_header: str | None, *, secure: bool = False) -> Session:
@@ -117,14 +140,54 @@ class SessionManager:
         try:
             written = session.save()
         except OSError as error:
-            log.exception("a session could not be saved")
-            session.save_error = error
-            # After a rotation the visitor's id is dead, and the new one was never kept.
-            return self._deletion(session) if rotated or session._destroyed else None
+            return self._failed(session, error, rotated)
+        finally:
+            self.release(session)
+        return self._settled(session, written)
+
+    async def acommit(self, session: Session) -> SessionCookie | None:
+        """As `commit`, on an event loop."""
+        session.save_error = None
+        rotated = session._rotated
+        try:
+            written = await session.asave()
+        except OSError as error:
+            return self._failed(session, error, rotated)
+        finally:
+            await self.arelease(session)
+        return self._settled(session, written)
+
+    def release(self, session: Session) -> None:
+        """Let other requests of the session go on, with ``lock=True``; `commit` does it by itself.
+
+        For a request that does not get there. It is no error to call it twice, or without a lock.
+        """
+        if session._held is not None:
+            try:
+                drive(session._releasing(), "await manager.arelease(session)")
+            except OSError:
+                log.exception("the lock of a session could not be given back; it will expire")
+
+    async def arelease(self, session: Session) -> None:
+        """As `release`, on an event loop."""
+        if session._held is not None:
+            try:
+                await adrive(session._releasing())
+            except OSError:
+                log.exception("the lock of a session could not be given back; it will expire")
+
+    def _failed(self, session: Session, error: OSError, rotated: bool) -> SessionCookie | None:
+        log.error("a session could not be saved", exc_info=error)
+        session.save_error = error
+        # After a rotation the visitor's id is dead, and the new one was never kept.
+        return self._deletion(session) if rotated or session._destroyed else None
+
+    def _settled(self, session: Session, written: bool) -> SessionCookie | None:
         if session._send or (written and self.max_age is not None):
             session._send = session._destroyed = False
             session._cookie = True
-            return self._cookie(session, session._cookie_value, self.max_age)
+            value = session._sid if self.store.stateless else session.sid
+            return self._cookie(session, value or "", self.max_age)
         if session._destroyed and session._cookie:
             session._destroyed = False
             return self._deletion(session)
@@ -136,7 +199,13 @@ class SessionManager:
         ``Set-Cookie``, and with it ``Cache-Control: private``, so that no shared cache hands one
         visitor's cookie to the next; ``Vary: Cookie`` when the session was looked at.
         """
-        cookie = self.commit(session)
+        return self._fields(session, self.commit(session))
+
+    async def aheaders(self, session: Session) -> list[tuple[str, str]]:
+        """As `headers`, on an event loop."""
+        return self._fields(session, await self.acommit(session))
+
+    def _fields(self, session: Session, cookie: SessionCookie | None) -> list[tuple[str, str]]:
         fields = []
         if cookie is not None:
             fields += [("Set-Cookie", cookie.header()), ("Cache-Control", "private")]
@@ -153,7 +222,11 @@ class SessionManager:
         :raises RuntimeError: the store cannot do it, see `CookieStore`
         :raises OSError: when the store cannot be written
         """
-        users.end_all(self.store, user_id)
+        drive(users.end_all(self.store, user_id), "await manager.asign_out_everywhere(user_id)")
+
+    async def asign_out_everywhere(self, user_id: str | int) -> None:
+        """As `sign_out_everywhere`, on an event loop."""
+        await adrive(users.end_all(self.store, user_id))
 
     def _deletion(self, session: Session) -> SessionCookie:
         return self._cookie(session, "", 0)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import builtins
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+import inspect
+from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Any, Self
 
 from . import _core
 from .serializer import JSON, Record, Serializer
+from .steps import Steps, adrive, call, drive
 
 #: How long a session lives after it was last saved or used, in seconds: two weeks.
 DEFAULT_LIFETIME = 14 * 24 * 3600.0
@@ -46,6 +49,10 @@ class SessionStore:
     - ``delete(sid)``: forget it; an unknown sid is no error;
     - ``clear(sid=None)``: with a sid empty that session, without one forget them all.
 
+    All four are plain functions, or all four are ``async def``; the store is then `asynchronous`,
+    and so is what this class makes of them. ``ASGISessions`` awaits such a store, and where there
+    is no event loop one is run for it.
+
     ``self.serializer`` turns the dict into bytes and back, if the place wants bytes. The other
     methods here are made of these four; a store that can do better (atomically, in one round
     trip) overrides them. `compare_and_set`, `iterate` and `delete_expired` are optional. To see
@@ -56,10 +63,33 @@ class SessionStore:
     lifetime: float = DEFAULT_LIFETIME
     #: Whether it is on another machine or slow: asynchronous servers then ask it on a thread.
     remote: bool = False
+    #: Whether its methods are ``async def``. Seen by the class itself; to be set by hand where
+    #: methods that are none return awaitables.
+    asynchronous: bool = False
     #: Whether a session is all in its cookie, as in `CookieStore`: it is then sealed, not set.
     stateless: bool = False
     #: What turns records into bytes and back, by two methods.
     serializer: Serializer = JSON
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """See whether the four are ``async def``.
+
+        :raises TypeError: some are and some are not
+        """
+        super().__init_subclass__(**options)
+        if "asynchronous" in vars(cls):
+            return
+        kinds: dict[bool, list[str]] = {False: [], True: []}
+        for name in ("set", "get", "delete", "clear"):
+            if _has(cls, name):
+                kinds[inspect.iscoroutinefunction(getattr(cls, name))].append(name)
+        if kinds[False] and kinds[True]:
+            raise TypeError(
+                f"{cls.__name__}: {' and '.join(kinds[True])} of the store's methods are async "
+                f"def, and {' and '.join(kinds[False])} are not; make all four alike"
+            )
+        if kinds[True] or kinds[False]:
+            cls.asynchronous = bool(kinds[True])
 
     def __new__(
         cls, *args: Any, type: builtins.type[SessionStore] | None = None, **options: Any
@@ -93,21 +123,22 @@ class SessionStore:
         self.lifetime = lifetime
         self.serializer = serializer
 
-    # The four that a store must have.
+    # The four that a store must have. What they return is said by the texts and not by the types,
+    # because it is that, or the awaitable of it.
 
-    def set(self, sid: str, value: Mapping[str, Any]) -> None:
+    def set(self, sid: str, value: Mapping[str, Any]) -> Any:
         """Keep value for sid, in place of what was kept before."""
         raise NotImplementedError(f"{builtins.type(self).__name__} has no set(sid, value)")
 
-    def get(self, sid: str) -> Record | None:
+    def get(self, sid: str) -> Any:
         """What is kept for sid, the caller's to change; None when there is nothing."""
         raise NotImplementedError(f"{builtins.type(self).__name__} has no get(sid)")
 
-    def delete(self, sid: str) -> None:
+    def delete(self, sid: str) -> Any:
         """Forget sid. The id is invalid at once."""
         raise NotImplementedError(f"{builtins.type(self).__name__} has no delete(sid)")
 
-    def clear(self, sid: str | None = None) -> None:
+    def clear(self, sid: str | None = None) -> Any:
         """With a sid: empty that session, whose id stays valid. Without one: forget them all."""
         raise NotImplementedError(f"{builtins.type(self).__name__} has no clear(sid=None)")
 
@@ -135,7 +166,7 @@ class SessionStore:
         removed: Iterable[str] = (),
         *,
         replace: bool = False,
-    ) -> bool:
+    ) -> Any:
         """Bring one request's changes into what is kept now; whether sid was still there.
 
         Keys that the request did not touch keep the values that parallel requests gave them;
@@ -146,26 +177,36 @@ class SessionStore:
         nobody came in between; if not, an update that another process makes between the two
         is lost.
         """
-        removed = tuple(removed)
-        while record := self.get(sid):
+        return self._run(self._merging(sid, changed, tuple(removed), replace))
+
+    def take(self, sid: str) -> Any:
+        """What is kept for sid, which is deleted; None when there is nothing."""
+        return self._run(self._taking(sid))
+
+    def touch(self, sid: str) -> Any:
+        """Let sid live for another lifetime from now; whether it was there."""
+        return self.merge(sid, {})
+
+    def _merging(
+        self, sid: str, changed: Mapping[str, Any], removed: tuple[str, ...], replace: bool
+    ) -> Steps[bool]:
+        while record := (yield self, partial(self.get, sid)):
             new = merged(dict(record), changed, removed, replace)
-            if not _has(self, "compare_and_set"):
-                self.set(sid, new)
+            if not _has(type(self), "compare_and_set"):
+                yield self, partial(self.set, sid, new)
                 return True
-            if self.compare_and_set(sid, record, new):
+            if (yield self, partial(self.compare_and_set, sid, record, new)):
                 return True
         return False
 
-    def take(self, sid: str) -> Record | None:
-        """What is kept for sid, which is deleted; None when there is nothing."""
-        record = self.get(sid)
+    def _taking(self, sid: str) -> Steps[Record | None]:
+        record: Record | None = yield self, partial(self.get, sid)
         if record:
-            self.delete(sid)
+            yield self, partial(self.delete, sid)
         return record
 
-    def touch(self, sid: str) -> bool:
-        """Let sid live for another lifetime from now; whether it was there."""
-        return self.merge(sid, {})
+    def _run(self, steps: Steps[Any]) -> Any:
+        return adrive(steps) if self.asynchronous else drive(steps)
 
     def seal(self, record: Mapping[str, Any]) -> str:
         """What a visitor's cookie holds in a store that is `stateless`."""
@@ -173,22 +214,22 @@ class SessionStore:
 
     # What a store may have besides.
 
-    def compare_and_set(self, sid: str, old: Record, new: Record) -> bool:
+    def compare_and_set(self, sid: str, old: Record, new: Record) -> Any:
         """Keep new for sid if what is kept is still old, atomically; whether it was.
 
         Optional: the base class has none.
         """
         raise NotImplementedError(f"{builtins.type(self).__name__} has no compare_and_set()")
 
-    def iterate(self) -> Iterator[tuple[str, Record]]:
-        """All sessions that have not expired, each with the key under which the place keeps it.
+    def iterate(self) -> Any:
+        """All sessions that have not expired: pairs of the place's key for one, and the record.
 
         The key is no id, and of no use to a visitor, in stores that keep ids hashed. What changes
         meanwhile may be missed or seen. Optional: the base class has none.
         """
         raise NotImplementedError(f"{builtins.type(self).__name__} has no iterate()")
 
-    def delete_expired(self, limit: int | None = None) -> int:
+    def delete_expired(self, limit: int | None = None) -> Any:
         """Remove sessions that have expired, at most limit of them; how many were removed.
 
         Nobody needs to call it: stores do it bit by bit while they are used, or the place does it
@@ -196,19 +237,40 @@ class SessionStore:
         """
         raise NotImplementedError(f"{builtins.type(self).__name__} has no delete_expired()")
 
-    def close(self) -> None:
+    def lock(self, sid: str, seconds: float) -> Any:
+        """Take the lock of a session for so long, if nobody has it: a word for `unlock`, or None.
+
+        It must be free again by itself after that time, or when its holder dies. For
+        ``SessionManager(lock=True)``. Optional: the base class has none.
+        """
+        raise NotImplementedError(f"{builtins.type(self).__name__} has no lock()")
+
+    def unlock(self, sid: str, word: Any) -> Any:
+        """Give a lock back, which may have passed to somebody else meanwhile: then nothing."""
+        raise NotImplementedError(f"{builtins.type(self).__name__} has no unlock()")
+
+    def close(self) -> Any:
         """Give back what the store holds open. Closing twice is no error."""
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        self.close()
+        if self.asynchronous:
+            drive(call(self, self.close), "use async with")
+        else:
+            self.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await adrive(call(self, self.close))
 
 
-def _has(store: SessionStore, name: str) -> bool:
-    """Whether a store has an optional method of its own."""
-    return getattr(type(store), name) is not getattr(SessionStore, name)
+def _has(store: type[SessionStore], name: str) -> bool:
+    """Whether a store has a method of its own."""
+    return getattr(store, name) is not getattr(SessionStore, name)
 
 
 def merged(

@@ -13,7 +13,9 @@ from __future__ import annotations
 import base64
 import hashlib
 import secrets
+from functools import partial
 
+from .steps import Steps
 from .store import RESERVED, SessionStore
 
 _TEXT = b"guava-session user 1\0"
@@ -31,22 +33,22 @@ def user_key(user_id: str | int) -> str:
     return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
 
 
-def find_epoch(store: SessionStore, user_id: str | int) -> str | None:
+def find_epoch(store: SessionStore, user_id: str | int) -> Steps[str | None]:
     """The user's epoch; None when nobody has signed in, or the store has forgotten it."""
-    record = store.get(user_key(user_id))
+    record = yield store, partial(store.get, user_key(user_id))
     own = record.get(RESERVED) if record else None
     epoch = own.get(_EPOCH) if isinstance(own, dict) else None
     return epoch if isinstance(epoch, str) else None
 
 
-def begin_epoch(store: SessionStore, user_id: str | int) -> str:
+def begin_epoch(store: SessionStore, user_id: str | int) -> Steps[str]:
     """A new epoch for the user: all sessions of the one before end."""
     epoch = secrets.token_urlsafe(12)
-    store.set(user_key(user_id), {RESERVED: {_EPOCH: epoch}})
+    yield store, partial(store.set, user_key(user_id), {RESERVED: {_EPOCH: epoch}})
     return epoch
 
 
-def end_all(store: SessionStore, user_id: str | int) -> None:
+def end_all(store: SessionStore, user_id: str | int) -> Steps[None]:
     """End all sessions of a user that a store has.
 
     :raises RuntimeError: for a store of cookies that has nothing to remember users by
@@ -56,7 +58,7 @@ def end_all(store: SessionStore, user_id: str | int) -> None:
             "sessions in cookies cannot be ended from here; give the CookieStore a store that "
             "remembers users, users="
         )
-    begin_epoch(store.users, user_id)
+    yield from begin_epoch(store.users, user_id)
 
 
 def is_user_record(own: object) -> bool:

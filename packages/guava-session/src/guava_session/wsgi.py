@@ -52,7 +52,11 @@ class WSGISessions:
             # the cookie of what is saved already goes along.
             return start_response(status, [*headers, *fields], exc_info)
 
-        body = self.application(environ, start)
+        try:
+            body = self.application(environ, start)
+        except BaseException:
+            self.manager.release(session)
+            raise
         wrapper = environ.get("wsgi.file_wrapper")
         if isinstance(wrapper, type) and isinstance(body, wrapper):
             return body  # servers send files faster than by iteration, if they recognize them
@@ -76,23 +80,39 @@ class _Body:
         return len(self._body)  # type: ignore[arg-type]
 
     def close(self) -> None:
-        close = getattr(self._body, "close", None)
-        if close is not None:
-            close()
+        try:
+            close = getattr(self._body, "close", None)
+            if close is not None:
+                close()
+        finally:
+            self._manager.release(self._session)
 
 
 def save_late(session: Session, manager: SessionManager) -> None:
     """Save what changed after the response's head was sent, as far as that is still possible."""
+    if _is_savable(session) and manager.commit(session) is not None:
+        log.warning(_TOO_LATE)
+
+
+async def asave_late(session: Session, manager: SessionManager) -> None:
+    """As `save_late`, on an event loop."""
+    if _is_savable(session) and await manager.acommit(session) is not None:
+        log.warning(_TOO_LATE)
+
+
+_TOO_LATE = (
+    "a session got a new id after the response had started: its cookie cannot be sent, and the "
+    "visitor is signed out; rotate() before"
+)
+
+
+def _is_savable(session: Session) -> bool:
     if not session.modified:
-        return
+        return False
     if session.new:
         log.warning(
             "a session was begun after the response had started: its cookie cannot be sent, and "
             "it is not kept; touch it before"
         )
-        return
-    if manager.commit(session) is not None:
-        log.warning(
-            "a session got a new id after the response had started: its cookie cannot be sent, "
-            "and the visitor is signed out; rotate() before"
-        )
+        return False
+    return True

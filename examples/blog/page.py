@@ -82,6 +82,9 @@ class Page(Controller):
         return self.user
 
     def render(self, template: str, **values: object) -> str:
+        if self.user is not None:
+            # Who sits here after the sign-out does not see it by the button Back.
+            self.set_header("Cache-Control", "no-store")
         return templates.get_template(template).render(
             here=self.req.path,
             user=self.user,

@@ -80,12 +80,13 @@ def by_get(audit: Audit) -> Outcome:
 
 
 def other_token(audit: Audit) -> Outcome:
-    victim, attacker = audit.writer(), audit.writer()
+    # The attacker first: some sites permit one login at a time.
+    theirs = audit.writer().write_form().hidden
+    victim = audit.writer()
     problem = _works(audit, victim)
     if problem:
         return Outcome.untested(problem)
     marker = audit.marker()
-    theirs = attacker.write_form().hidden
     if not theirs or theirs == victim.without_token(theirs):
         return Outcome.untested("the form has no hidden field (--write-form, --csrf-field)")
     victim.write("audit", marker, victim.without_token(theirs), FOREIGN)

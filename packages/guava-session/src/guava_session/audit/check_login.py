@@ -31,7 +31,8 @@ def rotation(audit: Audit) -> Outcome:
     if not planted:
         # A made-up id that lives on is the finding of id-adopted.
         return Outcome.passed("there is no session before the login, so none can be planted")
-    if audit.sid(victim) != planted:
+    audit.memo["rotates"] = audit.sid(victim) != planted
+    if audit.memo["rotates"]:
         return Outcome.passed("the login gave a new id in place of one that was planted before")
     return Outcome.found("the id that the visitor came with is the id of the login")
 
@@ -51,8 +52,10 @@ def relogin(audit: Audit) -> Outcome:
     user = audit.log_in()
     old = audit.sid(user)
     user.log_in()
+    if audit.memo.get("rotates") is False:
+        return Outcome.untested("the login keeps any id; see login-rotation")
     if audit.sid(user) == old:
-        return Outcome.untested("a second login keeps the id of the first")
+        return Outcome.found("a second login keeps the id of the first")
     if audit.visitor().is_known(audit.with_id(old)):
         return Outcome.found("after a second login in the same browser the id of the first lives")
     return Outcome.passed("a second login ended the id of the first")
@@ -117,8 +120,8 @@ CHECKS = (
         "login-again",
         Severity.LOW,
         "logged in twice with one browser, and used the id of the first login",
-        "end the session that a login replaces",
-        RENEW + "ASVS 4.0.3-3.2.1, 3.3.1",
+        "give a new id with each login, and end the one that it replaces",
+        RENEW + "ASVS 4.0.3-3.2.1; ASVS 5.0.0-7.2.4",
         ("login",),
         relogin,
     ),

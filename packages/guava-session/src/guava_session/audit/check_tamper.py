@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from .check_login import STRICT
-from .errors import Unreachable
+from .errors import Refused, Unreachable
 from .report import Check, Outcome, Severity
 
 if TYPE_CHECKING:
@@ -37,7 +37,12 @@ def tampered(audit: Audit) -> Tampered:
         found = Tampered()
         sid = audit.sid(audit.user())
         for what, cookie, counts in variants(audit.cookie, sid):
-            _try(audit, found, what, cookie, counts)
+            _try(audit, found, what, audit.together(cookie), counts)
+        if not audit.visitor().is_known(audit.with_id(sid)):
+            raise Refused(
+                "the site has locked the audit out, or ended the session: the cookie as "
+                "it was is not logged in either"
+            )
         audit.memo["tampered"] = found
     return found
 
@@ -73,8 +78,8 @@ def variants(name: str, sid: str) -> list[tuple[str, str, bool]]:
     add("a character behind it", sid + "A")
     add("itself behind it", sid + sid)
     add("turned round", sid[::-1])
-    if len(sid) > 8:
-        add("in other case", sid.swapcase())
+    # Of hexadecimal digits either case may do; elsewhere it makes fewer ids.
+    add("in other case", sid.swapcase(), sid.upper() != sid != sid.lower())
     for what, value in unsigned(sid):
         add(what, value)
     add("nothing", "")

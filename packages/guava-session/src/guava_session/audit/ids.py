@@ -63,10 +63,10 @@ def analyse(values: Sequence[str], times: Sequence[float], words: Sequence[str] 
     parts = [re.split(r"[.:|$%]", value) for value in values]
     if len({len(part) for part in parts}) == 1:
         # Of a value of several parts the strongest counts: the others may be data.
-        columns = [[part[n] for part in parts] for n in range(len(parts[0]))]
+        columns = [list(column) for column in zip(*parts, strict=True) if all(column)]
     else:
-        columns = [list(values)]
-    looked = [_analyse_part(column, times, words) for column in columns if all(column)]
+        columns = []
+    looked = [_analyse_part(column, times, words) for column in columns or [list(values)]]
     best = max(looked, key=lambda part: (not part.problems, part.bits))
     best.length = len(values[0])
     best.content = content
@@ -82,6 +82,8 @@ def _analyse_part(values: Sequence[str], times: Sequence[float], words: Sequence
     pool = [value[n] for value in values for n in varying if value[n] not in "-="]
     name, characters = _alphabet("".join(pool))
     bits = len(varying) * math.log2(len(characters)) if characters else 0.0
+    if name.startswith("base64") and len(varying) == size:
+        bits = bits // 8 * 8  # of the last character some bits mean nothing
     found = Analysis(size, name, bits)
     for look in (_sequence, _time_based):
         problem = look(values, times)
@@ -161,6 +163,8 @@ def _time_based(values: Sequence[str], times: Sequence[float]) -> str:
     if all(_UUID1.fullmatch(value) for value in values):
         return "they are UUIDs of version 1: the time and the machine, no secret (RFC 9562)"
     for numbers in _numbers(values):
+        if max(numbers) >> 64:
+            continue  # no time, and perhaps too large for a float
         for unit, per_second in (("", 1), ("milli", 1e3), ("micro", 1e6), ("nano", 1e9)):
             if all(abs(n / per_second - t) < 3600 for n, t in zip(numbers, times, strict=True)):
                 return f"they are the time, in {unit}seconds"

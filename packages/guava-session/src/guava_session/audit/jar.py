@@ -106,13 +106,12 @@ class Jar:
         """Keep what an answer sets; all its cookies."""
         found = set_cookies(answer)
         for cookie in found:
+            if len(cookie.name) + len(cookie.value) > MAX_COOKIE:
+                self.dropped.append(cookie)  # one that was there before stays
+                continue
             key = (cookie.name, cookie.domain, cookie.path)
             self._cookies.pop(key, None)  # the latest is last, see get()
-            if cookie.deletes:
-                continue
-            if len(cookie.name) + len(cookie.value) > MAX_COOKIE:
-                self.dropped.append(cookie)
-            else:
+            if not cookie.deletes:
                 self._cookies[key] = cookie
         return found
 

@@ -41,6 +41,8 @@ class Audit:
         self.largest = largest
         #: The session cookie's name.
         self.cookie = site.cookie or ""
+        #: Others that the site wants to see beside it, "name=value".
+        self.companions: list[str] = []
         #: Why there is none.
         self.no_cookie = ""
         self.random = random.Random()  # for values that must differ, nothing else
@@ -87,7 +89,11 @@ class Audit:
 
     def with_id(self, value: str) -> str:
         """A Cookie field with this value in the session cookie."""
-        return f"{self.cookie}={value}"
+        return self.together(f"{self.cookie}={value}")
+
+    def together(self, cookie: str) -> str:
+        """A Cookie field with what the site wants to see beside the session cookie."""
+        return "; ".join([cookie, *self.companions])
 
     def marker(self) -> str:
         """A value that nothing else has."""
@@ -117,16 +123,8 @@ class Audit:
                     f"{self.site.whoami} shows {self.site.proof!r} to visitors who are not "
                     "logged in, so it proves nothing; name another text (--proof)"
                 )
-            user = self.user()
-            if self.cookie:
-                if not self.sid(user):
-                    raise ConfigError(f"the login sets no cookie called {self.cookie} (--cookie)")
-                return
-            for name in user.jar.names():
-                if user.is_known(f"{name}={user.jar.get(name)}"):
-                    self.cookie = name
-                    return
-            raise ConfigError("no single cookie keeps the login; name the session's (--cookie)")
+            self._find_login_cookie(self.user())
+            return
         if self.cookie:
             return
         for address in self.pages():
@@ -140,6 +138,28 @@ class Audit:
                 self.cookie = found[0].name
                 return
         self.no_cookie = "the site sets no cookie before a login; describe one (--login)"
+
+    def _find_login_cookie(self, user: Visitor) -> None:
+        pairs = {name: f"{name}={user.jar.get(name)}" for name in user.jar.names()}
+        if self.cookie and self.cookie not in pairs:
+            raise ConfigError(f"the login sets no cookie called {self.cookie} (--cookie)")
+        for name in [self.cookie] if self.cookie else pairs:
+            if user.is_known(pairs[name]):
+                self.cookie = name
+                return
+        # Several are needed together; one of them is the session's.
+        needed = []
+        for name in pairs:
+            if not user.is_known("; ".join(p for other, p in pairs.items() if other != name)):
+                needed.append(name)
+        if self.cookie not in needed:
+            names = ", ".join(needed or pairs) or "none is set"
+            raise ConfigError(
+                f"no single cookie keeps the login ({names}); name the session's (--cookie)"
+            )
+        self.companions = [pairs[name] for name in needed if name != self.cookie]
+        if not user.is_known(self.with_id(self.sid(user))):
+            raise ConfigError(f"the cookies {', '.join(needed)} alone do not keep the login")
 
     def pages(self) -> Iterable[str]:
         """The pages that a newcomer may see."""
@@ -226,6 +246,9 @@ class Audit:
                 outcome = Outcome.untested(self.no_cookie)
             else:
                 outcome = check.function(self)
+                if outcome.status is Status.PASSED and "login" in check.needs:
+                    # Nobody is logged in, either, where the audit has been locked out.
+                    self.user()
         except (OutOfRequests, Refused, Unreachable) as error:
             outcome = Outcome(Status.BROKEN, str(error))
         except AuditError as error:

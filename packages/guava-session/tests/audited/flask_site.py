@@ -1,0 +1,71 @@
+"""The compared site with Flask's own sessions, as its documentation shows them."""
+
+import secrets
+
+import flask
+from audited_parts import LOGIN, NO_STORE, Slowness, form, front, listed
+
+
+def sites(folder):
+    """Names and applications."""
+    app, slowness = flask.Flask("audited"), Slowness()
+    # Flask, "Security Considerations", recommends these two.
+    app.config.update(
+        SECRET_KEY=secrets.token_hex(32),
+        SESSION_COOKIE_SECURE=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+    )
+    session = flask.session
+
+    def page(text):
+        response = flask.make_response(text)
+        response.headers[NO_STORE[0]] = NO_STORE[1]
+        return response
+
+    @app.get("/")
+    def start():
+        return "Welcome"
+
+    @app.route("/login", methods=["GET", "POST"])
+    def login():
+        data = flask.request.form
+        if flask.request.method == "GET":
+            return page(form(LOGIN))
+        if (data.get("username"), data.get("password")) != ("anna", "secret"):
+            return "no", 422
+        session["user"] = data["username"]
+        return flask.redirect("/me")
+
+    @app.get("/me")
+    def me():
+        if "user" not in session:
+            return flask.redirect("/login")
+        return page(f"Signed in as {session['user']}")
+
+    @app.route("/logout", methods=["GET", "POST"])
+    def logout():
+        if flask.request.method == "GET":
+            return page(form(""))
+        session.clear()
+        return flask.redirect("/")
+
+    @app.route("/add", methods=["GET", "POST"])
+    def add():
+        if flask.request.method == "GET":
+            return page(form(""))
+        data = flask.request.form
+        slowness.step(data["key"], list(session))
+        session[data["key"]] = data["value"]
+        return flask.redirect("/items")
+
+    @app.get("/items")
+    def items():
+        return page(listed(session.items()))
+
+    @app.get("/error")
+    def error():
+        session["half"] = "done"
+        raise ZeroDivisionError
+
+    app.logger.disabled = True
+    return {"Flask": front(app.wsgi_app)}

@@ -145,9 +145,18 @@ class SessionLife:
         data = self._data
         if data is not None:
             return data
-        if self._sid is None:
+        sid, store = self._sid, self._store
+        if sid is None:
             return self._begin()
-        loaded: Record = self._run(self._loading(), "load")
+        if store.remote or store.asynchronous or self._lock_timeout is not None:
+            self._run(self._loading(), "load")
+        else:
+            # What `_loading` does, without the steps: they cost a fifth of reading from memory.
+            self._accept(store.get(sid))
+            if "user" in self._meta or self._idle or self._absolute:
+                drive(self._checking(sid))
+        loaded = self._data
+        assert loaded is not None
         return loaded
 
     async def _aload(self) -> None:
@@ -158,45 +167,62 @@ class SessionLife:
             else:
                 await self._arun(self._loading())
 
-    def _loading(self) -> Steps[Record]:
+    def _loading(self) -> Steps[None]:
         if self._data is not None:
-            return self._data
+            return
         if self._sid is None:
-            return self._begin()
+            self._begin()
+            return
         store, sid = self._store, self._sid
         if self._lock_timeout is not None and self._held is None:
             yield from self._locking(sid, self._lock_timeout)
-        record: object = yield store, partial(store.get, sid)
+        self._accept((yield store, partial(store.get, sid)))
+        yield from self._checking(sid)
+
+    def _accept(self, record: object) -> None:
+        """Begin with what the store has, or anew when that is nothing."""
         if not record:  # None; or {}, which some stores have for what they do not know
-            return self._begin()
+            self._begin()
+            return
         if type(record) is not dict and not isinstance(record, Mapping):
-            name, found = type(store).__name__, type(record).__name__
+            name, found = type(self._store).__name__, type(record).__name__
             raise TypeError(f"{name}.get() returned a {found}; a session is a dict, or None")
         # A shallow copy, for a store that hands out its own dict.
         data = dict(record)
         meta = data.pop(RESERVED, None)
         if users.is_user_record(meta):
-            return self._begin()  # nobody's session: whoever sent this made it up
+            self._begin()  # nobody's session: whoever sent this made it up
+            return
         self._meta = dict(meta) if isinstance(meta, dict) else {}
         if not isinstance(self._meta.get("created"), (int, float)):
             self._meta["created"] = int(self._clock())
-        ended = self._is_too_old()
-        if not ended and "user" in self._meta and store.users is not None:
-            epoch = self._meta.get("epoch")
-            ended = (
-                epoch is None
-                or (yield from users.find_epoch(store.users, self._meta["user"])) != epoch
-            )
-        if ended:
-            yield store, partial(store.delete, sid)
-            self._expired = True
-            self._destroyed = True  # so that the visitor is told
-            return self._begin()
         self._flashes = flash.split(data)
         self._data = data
         self._stored = True
         self._new = False
-        return data
+
+    def _checking(self, sid: str) -> Steps[None]:
+        """Begin anew if what was loaded has ended by itself."""
+        if not self._stored:
+            return
+        ended, store = self._is_too_old(), self._store.users
+        if not ended and "user" in self._meta and store is not None:
+            epoch, now = self._meta.get("epoch"), None
+            if epoch is not None:
+                try:
+                    now = yield from users.find_epoch(store, self._meta["user"])
+                except BaseException:
+                    # Nobody is signed in because it could not be asked whether he still is.
+                    self._data = None
+                    self._stored = False
+                    raise
+            ended = epoch is None or now != epoch
+        if ended:
+            # It is nobody's before it is deleted: the store may fail now.
+            self._begin()
+            self._expired = True
+            self._destroyed = True  # so that the visitor is told
+            yield self._store, partial(self._store.delete, sid)
 
     def _is_too_old(self) -> bool:
         meta, now = self._meta, self._clock()
@@ -246,7 +272,8 @@ class SessionLife:
 
     def _rotating(self) -> Steps[None]:
         self._accessed = True
-        data = yield from self._loading()
+        yield from self._loading()
+        data = self._data or {}
         if self._stored and self._sid is not None:
             changed = self._find_changed()
             changes = {key: data[key] for key in changed if key in data}

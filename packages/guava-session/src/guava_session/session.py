@@ -290,7 +290,7 @@ class Session(SessionLife, MutableMapping[str, Any]):
         :raises OSError: when the store cannot write
         :raises TypeError: naming a key that cannot be stored
         """
-        if self._data is None or (self._store.remote and not self._needs_store()):
+        if self._data is None or not self._needs_store():
             return False
         written: bool = self._run(self._saving(), "save")
         return written

@@ -33,6 +33,7 @@ File = FileStore
 
 __all__ = [
     "ASGISessions",
+    "AsyncRedisStore",
     "BadSignature",
     "CSRFError",
     "CookieStore",
@@ -66,6 +67,7 @@ __version__ = "1.0.0"
 
 if TYPE_CHECKING:
     from .redis import RedisStore
+    from .redis_async import AsyncRedisStore
     from .sqlite import SQLiteStore
 
 
@@ -79,4 +81,8 @@ def __getattr__(name: str) -> Any:
         from .redis import RedisStore
 
         return RedisStore
+    if name == "AsyncRedisStore":
+        from .redis_async import AsyncRedisStore
+
+        return AsyncRedisStore
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -41,6 +41,32 @@ _REFRESH = 0.1
 _HEX = "0123456789abcdef"
 
 
+#: The folder of the locks.
+_LOCKS = "lock"
+
+
+class HeldLock:
+    """A lock of a `FileStore`, which nobody else has until it is released or forgotten."""
+
+    __slots__ = ("_fd",)
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+
+    def release(self) -> None:
+        """Give it back. Twice is no error."""
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            try:
+                # Unlocked, and not only closed: a forked child may have it open as well.
+                fcntl.flock(fd, fcntl.LOCK_UN)
+            finally:
+                os.close(fd)
+
+    def __del__(self) -> None:
+        self.release()
+
+
 class FileStore(SessionStore):
     """Sessions in the files of one folder, which many processes may use at once.
 
@@ -217,6 +243,37 @@ class FileStore(SessionStore):
             if abs(self._expiry() - expires) > self.lifetime * 1000 * _REFRESH:
                 self._write(leaf, name, payload)
         return True
+
+    # One request at a time.
+
+    def lock(self, sid: str, seconds: float) -> HeldLock | None:
+        """Take the session's lock, if nobody has it; or None.
+
+        It is free again when it is given back or its process ends, however long that takes. 4 096
+        locks serve all sessions, so now and then two of them wait for each other.
+        """
+        path = f"{_LOCKS}/{_name(sid)[:3]}"
+        flags = os.O_RDWR | os.O_CREAT | OPEN_FLAGS
+        try:
+            fd = os.open(path, flags, 0o600, dir_fd=self._root)
+        except FileNotFoundError:
+            with contextlib.suppress(FileExistsError):
+                os.mkdir(_LOCKS, 0o700, dir_fd=self._root)
+            fd = os.open(path, flags, 0o600, dir_fd=self._root)
+        held = HeldLock(fd)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            held.release()
+            return None
+        except BaseException:
+            held.release()
+            raise
+        return held
+
+    def unlock(self, sid: str, word: HeldLock) -> None:
+        """Give the lock back."""
+        word.release()
 
     # Removing what expired.
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from ._core import Table
+from .locks import Locks
 from .serializer import JSON, Record, Serializer
 from .store import DEFAULT_LIFETIME, SessionStore, merged
 
@@ -37,6 +38,7 @@ class MemoryStore(SessionStore):
     ) -> None:
         super().__init__(lifetime=lifetime, serializer=serializer)
         self._table = Table(max_entries, max_bytes, clock)
+        self._locks = Locks()
 
     def set(self, sid: str, value: Mapping[str, Any]) -> None:
         """Keep value for sid.
@@ -104,6 +106,14 @@ class MemoryStore(SessionStore):
         :param limit: how many entries to look at, at most; None: all of them
         """
         return self._table.expire(len(self._table) if limit is None else limit)
+
+    def lock(self, sid: str, seconds: float) -> str | None:
+        """Take the session's lock for so long, if nobody has it: a word for `unlock`, or None."""
+        return self._locks.take(sid, seconds)
+
+    def unlock(self, sid: str, word: str) -> None:
+        """Give the lock back."""
+        self._locks.give(sid, word)
 
     def __len__(self) -> int:
         """How many sessions are held, those included that expired and were not yet dropped."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 import builtins
 import importlib
 import math
+import secrets
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from .serializer import JSON, Record, Serializer
@@ -34,16 +36,68 @@ local function write()
     return 1
 end
 """
-_SET = _WRITE + "return write()"
-_MERGE = _WRITE + "if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end return write()"
-_TAKE = """
+SET = _WRITE + "return write()"
+MERGE = _WRITE + "if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end return write()"
+TAKE = """
 local found = redis.call('HGETALL', KEYS[1])
 redis.call('DEL', KEYS[1])
 return found
 """
 
 
-class RedisStore(SessionStore):
+UNLOCK = """
+if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
+return 0
+"""
+
+
+class RedisFormat(SessionStore):
+    """How a session lies in Redis, for `RedisStore` and `AsyncRedisStore`, which may share one."""
+
+    remote = True
+    _prefix: str
+
+    def _key(self, sid: str) -> str:
+        return self._prefix + storage_key(sid)
+
+    def _lock_key(self, sid: str) -> str:
+        return f"lock:{self._key(sid)}"  # not behind the prefix, where it would be a session
+
+    def _ttl(self) -> int:
+        if math.isinf(self.lifetime):
+            return 0
+        return max(int(self.lifetime * 1000), 1)
+
+    def _pattern(self) -> str:
+        return "".join(f"\\{c}" if c in "*?[]\\" else c for c in self._prefix) + "*"
+
+    def _arguments(
+        self, changed: Mapping[str, Any], removed: tuple[str, ...], replace: str
+    ) -> list[Any]:
+        words: list[Any] = [self._ttl(), replace, len(removed), *map(_field, removed)]
+        for key, value in changed.items():
+            words += [_field(key), self.serializer.dumps({key: value})]
+        return words
+
+    def _parse_flat(self, sid: str, flat: list[Any]) -> Record | None:
+        return self._parse(sid, dict(zip(flat[::2], flat[1::2], strict=True)))
+
+    def _parse(self, sid: str | None, found: Mapping[Any, Any]) -> Record | None:
+        if not found:
+            return None
+        record: Record = {}
+        try:
+            for name, data in found.items():
+                if name not in (_HERE, ""):
+                    record.update(self.serializer.loads(_bytes(data)))
+        except (ValueError, TypeError) as error:
+            key = "a session" if sid is None else f"the session {storage_key(sid)}"
+            log.warning("%s in Redis does not suit the serializer (%s); it is none", key, error)
+            return None
+        return record
+
+
+class RedisStore(RedisFormat):
     """Sessions in a Redis server (4 or newer) or Valkey, by the package redis.
 
     Each is a hash under ``prefix`` and the SHA-256 of its id, which the server itself forgets
@@ -58,8 +112,6 @@ class RedisStore(SessionStore):
     :raises ImportError: the package redis is not installed
     :raises StoreError: from every method, when the server does not answer in time, or refuses
     """
-
-    remote = True
 
     def __init__(
         self,
@@ -90,9 +142,10 @@ class RedisStore(SessionStore):
         self._redis = url
         self._error: builtins.type[Exception] = redis.RedisError
         self._prefix = prefix
-        self._set = url.register_script(_SET)
-        self._merge = url.register_script(_MERGE)
-        self._take = url.register_script(_TAKE)
+        self._set = url.register_script(SET)
+        self._merge = url.register_script(MERGE)
+        self._take = url.register_script(TAKE)
+        self._unlock = url.register_script(UNLOCK)
 
     def close(self) -> None:
         """Close the connections. The sessions stay."""
@@ -136,8 +189,7 @@ class RedisStore(SessionStore):
 
     def take(self, sid: str) -> Record | None:
         """What is kept for sid, which is deleted, atomically; None when there is nothing."""
-        flat = self._ask(self._take, [self._key(sid)], [])
-        return self._parse(sid, dict(zip(flat[::2], flat[1::2], strict=True)))
+        return self._parse_flat(sid, self._ask(self._take, [self._key(sid)], []))
 
     def touch(self, sid: str) -> bool:
         """Let sid live for another lifetime from now; whether it was there."""
@@ -145,6 +197,16 @@ class RedisStore(SessionStore):
         if ttl == 0:
             return bool(self._ask(self._redis.exists, key))
         return bool(self._ask(self._redis.pexpire, key, ttl))
+
+    def lock(self, sid: str, seconds: float) -> str | None:
+        """Take the session's lock for so long, if nobody has it: a word for `unlock`, or None."""
+        word = secrets.token_hex(8)
+        key, ttl = self._lock_key(sid), max(int(seconds * 1000), 1)
+        return word if self._ask(partial(self._redis.set, key, word, px=ttl, nx=True)) else None
+
+    def unlock(self, sid: str, word: str) -> None:
+        """Give the lock back, if it is still the one of the word."""
+        self._ask(self._unlock, [self._lock_key(sid)], [word])
 
     def iterate(self) -> Iterator[tuple[str, Record]]:
         """All sessions, each with its key in Redis: the prefix, and the SHA-256 of the id."""
@@ -162,16 +224,8 @@ class RedisStore(SessionStore):
         except self._error as error:
             raise StoreError(f"Redis: {error}") from error
 
-    def _key(self, sid: str) -> str:
-        return self._prefix + storage_key(sid)
-
-    def _ttl(self) -> int:
-        if math.isinf(self.lifetime):
-            return 0
-        return max(int(self.lifetime * 1000), 1)
-
     def _scan(self) -> Iterator[list[Any]]:
-        pattern = "".join(f"\\{c}" if c in "*?[]\\" else c for c in self._prefix) + "*"
+        pattern = self._pattern()
         cursor: Any = 0
         while True:
             cursor, keys = self._ask(self._redis.scan, cursor, pattern, 1000)
@@ -179,28 +233,6 @@ class RedisStore(SessionStore):
                 yield keys
             if cursor == 0:
                 return
-
-    def _arguments(
-        self, changed: Mapping[str, Any], removed: tuple[str, ...], replace: str
-    ) -> list[Any]:
-        words: list[Any] = [self._ttl(), replace, len(removed), *map(_field, removed)]
-        for key, value in changed.items():
-            words += [_field(key), self.serializer.dumps({key: value})]
-        return words
-
-    def _parse(self, sid: str | None, found: Mapping[Any, Any]) -> Record | None:
-        if not found:
-            return None
-        record: Record = {}
-        try:
-            for name, data in found.items():
-                if name not in (_HERE, ""):
-                    record.update(self.serializer.loads(_bytes(data)))
-        except (ValueError, TypeError) as error:
-            key = "a session" if sid is None else f"the session {storage_key(sid)}"
-            log.warning("%s in Redis does not suit the serializer (%s); it is none", key, error)
-            return None
-        return record
 
 
 def _field(key: str) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import contextlib
 import os
+import secrets
 import sqlite3
 import stat
 import threading
@@ -30,6 +31,12 @@ CREATE TABLE IF NOT EXISTS guava_session (
     data BLOB NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS guava_session_expires ON guava_session (expires);
+CREATE TABLE IF NOT EXISTS guava_session_lock (
+    key TEXT PRIMARY KEY,
+    expires INTEGER NOT NULL,   -- milliseconds since 1970, when it passes to the next
+    word TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS guava_session_lock_expires ON guava_session_lock (expires);
 """
 _FOREVER = 2**63 - 1
 
@@ -192,6 +199,32 @@ class SQLiteStore(SessionStore):
         """Remove sessions that have expired, at most limit of them; how many were removed."""
         with self._writing() as connection:
             return self._remove_expired(connection, -1 if limit is None else limit)
+
+    def lock(self, sid: str, seconds: float) -> str | None:
+        """Take the session's lock for so long, if nobody has it: a word for `unlock`, or None."""
+        now, word = self._now(), secrets.token_hex(8)
+        with self._writing() as connection:
+            done = connection.execute(
+                "INSERT INTO guava_session_lock (key, expires, word) VALUES (?, ?, ?) "
+                "ON CONFLICT (key) DO UPDATE SET expires = excluded.expires, word = excluded.word "
+                "WHERE expires <= ?",
+                (storage_key(sid), now + int(seconds * 1000), word, now),
+            )
+            taken = done.rowcount == 1
+            connection.execute(
+                "DELETE FROM guava_session_lock WHERE key IN "
+                "(SELECT key FROM guava_session_lock WHERE expires <= ? LIMIT ?)",
+                (now, _STEPS_PER_SET),
+            )
+        return word if taken else None
+
+    def unlock(self, sid: str, word: str) -> None:
+        """Give the lock back, if it is still the one of the word."""
+        with self._writing() as connection:
+            connection.execute(
+                "DELETE FROM guava_session_lock WHERE key = ? AND word = ?",
+                (storage_key(sid), word),
+            )
 
     def __len__(self) -> int:
         """How many sessions are held, those included that expired and were not yet removed."""

@@ -71,9 +71,9 @@ async def app(scope, receive, send):
     if scope["path"] == "/count":
         session["n"] = session.get("n", 0) + 1
     elif scope["path"] == "/login":
-        session.bind("anna")
+        await session.abind("anna")
     elif scope["path"] == "/out":
-        session.destroy()
+        await session.adestroy()
     elif scope["path"] == "/fail":
         session["n"] = 1000
         raise ZeroDivisionError

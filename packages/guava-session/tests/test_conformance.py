@@ -1,10 +1,11 @@
 """All stores, and one of four methods, through the tests that this package gives to users."""
 
+import asyncio
 import subprocess
 import sys
 
 import pytest
-from guava_session import FileStore, MemoryStore, SessionStore, SQLiteStore
+from guava_session import FileStore, LayeredStore, MemoryStore, SessionStore, SQLiteStore
 from guava_session.testing import StoreConformance
 
 
@@ -70,6 +71,50 @@ class TestFourMethods(StoreConformance):
 
     def make(self, lifetime, clock):
         return FourMethods(lifetime, clock)
+
+
+class AsyncFourMethods(SessionStore):
+    """The same for an event loop, which has its turn in the middle of each."""
+
+    def __init__(self, lifetime, clock):
+        super().__init__(lifetime=lifetime)
+        self.inner = FourMethods(lifetime, clock)
+
+    async def set(self, sid, value):
+        await asyncio.sleep(0)
+        self.inner.set(sid, value)
+
+    async def get(self, sid):
+        await asyncio.sleep(0)
+        return self.inner.get(sid)
+
+    async def delete(self, sid):
+        await asyncio.sleep(0)
+        self.inner.delete(sid)
+
+    async def clear(self, sid=None):
+        await asyncio.sleep(0)
+        self.inner.clear(sid)
+
+
+class TestAsyncFourMethods(StoreConformance):
+    follows_clock = True
+    clears_one = False
+
+    def make(self, lifetime, clock):
+        return AsyncFourMethods(lifetime, clock)
+
+
+class TestLayers(StoreConformance):
+    follows_clock = atomic = True
+
+    def make(self, lifetime, clock):
+        return LayeredStore(MemoryStore(lifetime=lifetime, clock=clock), clock=clock)
+
+
+class TestLayersOverAsync(TestAsyncFourMethods):
+    def make(self, lifetime, clock):
+        return LayeredStore(AsyncFourMethods(lifetime, clock), clock=clock)
 
 
 class ComparingStore(FourMethods):

@@ -6,6 +6,8 @@
         def make(self, lifetime, clock):
             return MyStore("an address", lifetime=lifetime)
 
+A store whose methods are ``async def`` is tested by the same class.
+
 pytest finds its methods; without pytest, ``python -m guava_session.testing mymodule:TestMyStore``
 runs them and says which failed. It needs nothing but this package.
 """
@@ -20,9 +22,11 @@ import time
 import traceback
 import unittest
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 from .manager import SessionManager
+from .steps import call, drive
 from .store import SessionStore
 
 LIFETIME = 100.0
@@ -161,7 +165,7 @@ class StoreConformance:
         if not self.clears_one:
             raise unittest.SkipTest("clears_one is False: its clear(sid) ends the session")
         with self._store() as (store, _):
-            manager = SessionManager(store)
+            manager = _manager(store)
             sid = _begin(manager, a=1)
             store.clear(sid)
             session = manager.open(sid)
@@ -189,7 +193,7 @@ class StoreConformance:
 
     def test_any_text_is_safe_as_an_id(self) -> None:
         with self._store() as (store, _):
-            manager = SessionManager(store)
+            manager = _manager(store)
             sid = _begin(manager, a=1)
             hostile = [
                 "",
@@ -213,7 +217,7 @@ class StoreConformance:
 
     def test_a_visit(self) -> None:
         with self._store() as (store, _):
-            manager = SessionManager(store)
+            manager = _manager(store)
             sid = _begin(manager, cart=[1])
             session = manager.open(sid)
             session["cart"].append(2)
@@ -232,7 +236,7 @@ class StoreConformance:
 
     def test_parallel_requests_lose_no_update(self) -> None:
         with self._store() as (store, _):
-            manager = SessionManager(store)
+            manager = _manager(store)
             sid = _begin(manager, a=1)
             sessions = [manager.open(sid) for _ in range(5)]
             for number, session in enumerate(sessions):
@@ -271,7 +275,8 @@ class StoreConformance:
                 assert sorted(map(str, taken)) == ["None"] * 3 + ["{'a': 1}"]
 
     def test_another_process_sees_it(self) -> None:
-        with self._store() as (store, _), self.reopen(store, self._clock) as other:
+        with self._store() as (store, _), self.reopen(_raw(store), self._clock) as second:
+            other: Any = _Blocking(second) if second.asynchronous else second
             sid = store.generate_id()
             store.set(sid, {"a": 1})
             assert other.get(sid) == {"a": 1}
@@ -280,17 +285,53 @@ class StoreConformance:
             other.delete(sid)
             assert not store.get(sid) and not store.merge(sid, {"c": 3})
 
+    def test_a_lock_is_one_requests(self) -> None:
+        with self._store() as (store, _):
+            self._needs_locks(store)
+            one, two = store.generate_id(), store.generate_id()
+            word = store.lock(one, 100)
+            assert word is not None
+            assert store.lock(one, 100) is None, "nobody else has it"
+            other = store.lock(two, 100)
+            assert other is not None, "another session's is free"
+            store.unlock(two, other)
+            assert store.lock(one, 100) is None
+            store.unlock(one, word)
+            again = store.lock(one, 100)
+            assert again is not None
+            store.unlock(one, word)  # not his any more
+            store.unlock(one, again)
+
+    def test_requests_that_wait_for_each_other_lose_nothing(self) -> None:
+        with self._store() as (store, _):
+            self._needs_locks(store)
+            manager = _manager(store, lock=True, lock_timeout=100)
+            sid = _begin(manager, n=0)
+
+            def count(number: int) -> None:
+                for _ in range(5):
+                    session = manager.open(sid)
+                    session["n"] += 1
+                    assert manager.commit(session) is None and session.save_error is None
+
+            _in_threads(count, 4)
+            assert manager.open(sid)["n"] == 20
+
     def test_closing_twice_is_no_error(self) -> None:
-        store = self.make(LIFETIME, time.time)
+        made = self.make(LIFETIME, time.time)
+        store: Any = _Blocking(made) if made.asynchronous else made
         store.close()
         store.close()
+
+    def _needs_locks(self, store: Any) -> None:
+        behind = getattr(_raw(store), "back", _raw(store))
+        if type(behind).lock is SessionStore.lock:
+            raise unittest.SkipTest("this store has no lock(): lock=True is refused")
 
     # ---- how they are run --------------------------------------------------------------------
 
     @contextlib.contextmanager
-    def _store(
-        self, short: bool = False
-    ) -> Iterator[tuple[SessionStore, Callable[[float], None]]]:
+    def _store(self, short: bool = False) -> Iterator[tuple[Any, Callable[[float], None]]]:
         """A store, and what lets a part of its lifetime pass."""
         clock: Any = Clock() if self.follows_clock else time.time
         self._clock: Callable[[], float] = clock
@@ -303,7 +344,31 @@ class StoreConformance:
                 time.sleep(part * lifetime)
 
         with self.make(lifetime, clock) as store:
-            yield store, wait
+            yield (_Blocking(store) if store.asynchronous else store), wait
+
+
+class _Blocking:
+    """An asynchronous store, with plain methods."""
+
+    def __init__(self, store: SessionStore) -> None:
+        self.raw = store
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self.raw, name)
+
+        def plain(*arguments: Any, **options: Any) -> Any:
+            return drive(call(self.raw, partial(method, *arguments, **options)))
+
+        return plain if callable(method) else method
+
+
+def _raw(store: Any) -> SessionStore:
+    found: SessionStore = store.raw if isinstance(store, _Blocking) else store
+    return found
+
+
+def _manager(store: Any, **options: Any) -> SessionManager:
+    return SessionManager(_raw(store), **options)
 
 
 def _begin(manager: SessionManager, **values: object) -> str:

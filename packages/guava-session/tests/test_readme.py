@@ -25,7 +25,7 @@ def in_an_empty_folder(tmp_path, monkeypatch):
 
 
 def test_every_block_is_tested_here():
-    assert len(BLOCKS) == 8
+    assert len(BLOCKS) == 9
 
 
 def test_the_wsgi_application():
@@ -61,6 +61,12 @@ def test_around_an_application():
         bodies.append(b"".join(application(environ, lambda status, fields: answer.update(fields))))
         environ["HTTP_COOKIE"] = answer["Set-Cookie"].partition(";")[0]
     assert bodies == [b"1\n", b"2\n"]
+
+
+def test_flask():
+    pytest.importorskip("flask", reason="Flask's face is tested with Flask")
+    client = run("GuavaSessions(app")["app"].test_client()
+    assert [client.get("/").text for _ in range(2)] == ["1\n", "2\n"]
 
 
 def test_login_and_logout():

@@ -5,12 +5,15 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Callable
+from typing import TypeVar
 
 from . import users
 from .cookie import SameSite, SessionCookie, find_cookie
 from .session import Session, log
 from .steps import adrive, drive
 from .store import SessionStore
+
+S = TypeVar("S", bound=Session)
 
 
 class SessionManager:
@@ -112,7 +115,14 @@ class SessionManager:
 
         :param secure: whether the request came over TLS
         """
-        return Session(
+        return self.open_as(Session, cookie_value, secure=secure)
+
+    def open_as(self, kind: type[S], cookie_value: str | None, *, secure: bool = False) -> S:
+        """As `open`, for a framework whose sessions have more than ours.
+
+        :param kind: a class derived from `Session`, with its constructor
+        """
+        return kind(
             self.store,
             cookie_value,
             secure=secure,
@@ -124,7 +134,14 @@ class SessionManager:
 
     def open_header(self, cookie_header: str | None, *, secure: bool = False) -> Session:
         """The same, for the whole text of the request's Cookie field."""
-        return self.open(find_cookie(cookie_header, self.cookie_name), secure=secure)
+        return self.open_header_as(Session, cookie_header, secure=secure)
+
+    def open_header_as(
+        self, kind: type[S], cookie_header: str | None, *, secure: bool = False
+    ) -> S:
+        """As `open_as`, for the whole text of the request's Cookie field."""
+        found = find_cookie(cookie_header, self.cookie_name)
+        return self.open_as(kind, found, secure=secure)
 
     def commit(self, session: Session) -> SessionCookie | None:
         """Save what changed; the cookie that the response must set, if it must set one.

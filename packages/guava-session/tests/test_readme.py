@@ -14,7 +14,7 @@ BLOCKS = re.findall(r"^```python\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
 def run(marker):
     """The names that the one block with this text defines."""
     (block,) = [block for block in BLOCKS if marker in block]
-    namespace = {}
+    namespace = {"__name__": "example"}
     exec(compile(block, "README.md", "exec"), namespace)
     return namespace
 

@@ -1,5 +1,6 @@
 """The README's examples run, in order, and do what the text around them says."""
 
+import asyncio
 import doctest
 import re
 from pathlib import Path
@@ -25,7 +26,7 @@ def in_an_empty_folder(tmp_path, monkeypatch):
 
 
 def test_every_block_is_tested_here():
-    assert len(BLOCKS) == 9
+    assert len(BLOCKS) == 10
 
 
 def test_the_wsgi_application():
@@ -155,3 +156,40 @@ def test_the_tests_for_ones_own_store():
     for name in names:
         if name != "test_another_process_sees_it":  # is skipped for a store in memory
             getattr(suite(), name)()
+
+
+class FakeClient:
+    """The four calls of the README's asynchronous store."""
+
+    def __init__(self):
+        self.rows = {}
+
+    async def put(self, sid, value, lifetime):
+        self.rows[sid] = dict(value)
+
+    async def fetch(self, sid):
+        return self.rows.get(sid)
+
+    async def remove(self, sid):
+        self.rows.pop(sid, None)
+
+    async def remove_all(self):
+        self.rows.clear()
+
+
+def test_the_asynchronous_store_of_ones_own():
+    store = run("class AsyncSessionStore")["AsyncSessionStore"](FakeClient())
+    manager = SessionManager(store)
+
+    async def visit(sid=None):
+        session = manager.open(sid)
+        await session.aload()
+        session["n"] = session.get("n", 0) + 1
+        cookie = await manager.acommit(session)
+        return session["n"], sid if cookie is None else cookie.value
+
+    n, sid = asyncio.run(visit())
+    assert n == 1 and asyncio.run(visit(sid)) == (2, sid)
+    assert manager.open(sid)["n"] == 2  # without a loop
+    asyncio.run(store.clear())
+    assert store.client.rows == {}

@@ -1,5 +1,6 @@
 """Sessions bound to a router, over real sockets, in memory and in files."""
 
+import asyncio
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -64,15 +65,28 @@ class IndexController(Controller):
 """
 
 
-@pytest.fixture(params=["Mem", "File"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> guava.session.SessionStore:
+class Remote(guava.session.MemoryStore):
+    """As one that is on another machine: it is not asked on the event loop's thread, but where a
+    plain action calls what asks it."""
+
+    remote = True
+
+
+@pytest.fixture(params=["Mem", "File", "remote", "locking"])
+def store(
+    request: pytest.FixtureRequest, tmp_path: Path
+) -> guava.session.SessionStore | guava.session.SessionManager:
     if request.param == "Mem":
         return guava.session.SessionStore(type=guava.session.Mem)
+    if request.param == "remote":
+        return Remote()
+    if request.param == "locking":
+        return guava.session.SessionManager(guava.session.MemoryStore(), lock=True)
     return guava.session.SessionStore(type=guava.session.File, directory=tmp_path / "sessions")
 
 
 @pytest.fixture
-def client(serve: Callable, store: guava.session.SessionStore):
+def client(serve: Callable, store):
     return serve(store=store, index=SOURCE)
 
 
@@ -180,6 +194,8 @@ def test_one_store_for_two_routers(site: Callable, run: Callable) -> None:
     assert client.ask("/b/index/count").text == "2"
 
 
+# Requests that read before others write lose nothing only where they wait for each other.
+@pytest.mark.parametrize("store", ["Mem", "File", "locking"], indirect=True)
 def test_parallel_requests_of_one_visitor(client) -> None:
     client.ask("/index/count")
     threads = [threading.Thread(target=client.ask, args=("/index/count",)) for _ in range(8)]
@@ -269,3 +285,120 @@ def test_a_store_that_is_down_is_no_stranger(serve: Callable, caplog) -> None:
     answer = client.ask("/index/who")
     assert answer.status == 503 and answer.headers["Retry-After"] == "5"
     assert "the server is gone" in caplog.text and "the server is gone" not in answer.text
+
+
+AWAITING = """
+import asyncio, threading
+
+class IndexController(Controller):
+    async def before_action(self):
+        await asyncio.sleep(0)
+
+    def index(self):
+        self.SESSION["n"] = self.SESSION.get("n", 0) + 1
+        return str(self.SESSION["n"])
+
+    async def later(self):
+        n = self.SESSION.get("n", 0)
+        await asyncio.sleep(0.001)
+        self.SESSION["n"] = n + 1
+        return str(n + 1)
+
+    async def login(self):
+        await self.SESSION.abind("anna")
+        return "hello"
+
+    async def logout(self):
+        await self.SESSION.adestroy()
+        return "bye"
+
+    def who(self):
+        return str(self.SESSION.user_id)
+
+    def rotate(self):
+        self.SESSION.rotate()
+
+    async def fail(self):
+        self.SESSION["n"] = 100
+        1 / 0
+
+class PlainController(Controller):
+    def index(self):
+        return str(self.SESSION.get("n"))
+"""
+
+
+class Async(guava.session.SessionStore):
+    def __init__(self) -> None:
+        super().__init__()
+        self.rows: dict[str, bytes] = {}
+        self.threads: set[int] = set()
+
+    async def _turn(self) -> None:
+        self.threads.add(threading.get_ident())
+        await asyncio.sleep(0)
+
+    async def set(self, sid, value):
+        await self._turn()
+        self.rows[sid] = self.serializer.dumps(value)
+
+    async def get(self, sid):
+        await self._turn()
+        return self.serializer.loads(self.rows[sid]) if sid in self.rows else None
+
+    async def delete(self, sid):
+        await self._turn()
+        self.rows.pop(sid, None)
+
+    async def clear(self, sid=None):
+        await self._turn()
+
+
+@pytest.mark.parametrize("make", [Async, Remote])
+def test_a_store_that_is_waited_for(serve: Callable, make, caplog) -> None:
+    client = serve(store=make(), index=AWAITING)
+    assert "Vary" not in client.ask("/index/nothing").headers
+    assert client.ask("/").text == "1"
+    assert client.ask("/index/later").text == "2"
+    assert client.ask("/index/fail").status == 500
+    assert client.ask("/").text == "3"
+    old = client.cookies["guava_sid"]
+    assert client.ask("/index/login").text == "hello"
+    assert client.cookies["guava_sid"] != old
+    assert client.ask("/index/who").text == "anna"
+    assert client.ask("/index/logout").text == "bye"
+    assert client.cookies == {}
+    assert client.ask("/index/who").text == "None"
+
+
+def test_an_async_store_is_awaited_on_the_servers_loop(serve: Callable, caplog) -> None:
+    store = Async()
+    client = serve(store=store, index=AWAITING)
+    for _ in range(3):
+        client.ask("/")
+    assert len(store.threads) == 1
+    # A plain action cannot wait for it, and is told so.
+    assert client.ask("/index/rotate").status == 500
+    assert "await session.arotate()" in str(caplog.records[-1].exc_info[1])
+
+
+def test_requests_that_wait_for_each_other(serve: Callable) -> None:
+    manager = guava.session.SessionManager(
+        guava.session.MemoryStore(), lock=True, lock_timeout=100, cookie_name="mine"
+    )
+    client = serve(store=manager, index=AWAITING)
+    client.ask("/")
+    assert set(client.cookies) == {"mine"}
+    threads = [threading.Thread(target=client.ask, args=("/index/later",)) for _ in range(8)]
+    threads += [threading.Thread(target=client.ask, args=("/index/fail",)) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert client.ask("/").text == "10"
+
+
+@pytest.mark.parametrize("router", [guava.router.MVCRouter, guava.router.RESTRouter])
+def test_what_is_no_store_is_refused(router) -> None:
+    with pytest.raises(TypeError, match="must be a SessionStore or a SessionManager, not dict"):
+        router("/", session_store={})

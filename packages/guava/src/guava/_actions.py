@@ -67,7 +67,7 @@ def _respond(controller: Controller, result: Any) -> Response:
 
 
 def finish(controller: Controller, binding: Binding, result: Any) -> Any:
-    """The answer of an action that has no `after_action` to come."""
+    """The answer of an action that has no `after_action` to come, or the awaitable of it."""
     result = _result(controller, result)
     session = controller._session
     if isinstance(session, Binding):
@@ -75,6 +75,8 @@ def finish(controller: Controller, binding: Binding, result: Any) -> Any:
             return "" if result is None else result
         return _respond(controller, result)
     resp = _respond(controller, result)
+    if binding.awaited:
+        return binding.acommit(session, resp)
     binding.commit(session, resp)
     return resp
 
@@ -208,6 +210,27 @@ def compile_action(cls: type[Controller], name: str, binding: Binding, failed: F
             return stop.value
         return guarded(_drive(going, first), req, failed)
 
+    async def go_awaited(req: Request, args: tuple[str, ...]) -> Any:
+        controller = new(req)
+        session = controller._session = await binding.load(req)
+        controller._binding = binding
+        try:
+            going = steps(controller, args)
+            try:
+                first = next(going)
+            except StopIteration as stop:
+                result = stop.value
+            else:
+                result = await _drive(going, first)
+            return await result if waits(result) else result
+        finally:
+            await binding.release(session)
+
+    def run_awaited(req: Request, *args: str) -> Any:
+        return guarded(go_awaited(req, args), req, failed)
+
+    if binding.awaited:
+        return _own_code(run_awaited)
     if before is not None or after is not None:
         return _own_code(run_steps)
     if inspect.iscoroutinefunction(action):

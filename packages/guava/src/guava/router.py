@@ -6,8 +6,9 @@ All four come from the package guava-router, whose documentation has their rules
 from guava_router import MVCRouter as _MVCRouter
 from guava_router import RESTRouter as _RESTRouter
 from guava_router import Router, StaticRouter, collection, member
-from guava_session import SessionStore
+from guava_session import SessionManager, SessionStore
 
+from ._sessions import check_store
 from .controller import Controller
 
 __all__ = ["MVCRouter", "RESTRouter", "Router", "StaticRouter", "collection", "member"]
@@ -22,9 +23,11 @@ class MVCRouter(_MVCRouter):
     Args:
         mount_point: the path at which it lies.
         package: the dotted name of the package of controllers; ".", the program's own folder.
-        session_store: gives the controllers their `SESSION`.
+        session_store: gives the controllers their `SESSION`; a `SessionManager` where the cookie
+            or the time-outs are to be others.
 
     Raises:
+        TypeError: session_store is neither.
         ValueError: (a RouteError of guava-router) for a bad mount point, a package or module that
             does not import, or two actions with one address; with file and line.
     """
@@ -33,8 +36,9 @@ class MVCRouter(_MVCRouter):
         self,
         mount_point: str = "/",
         package: str = ".",
-        session_store: SessionStore | None = None,
+        session_store: SessionStore | SessionManager | None = None,
     ) -> None:
+        check_store(session_store)
         super().__init__(mount_point, package, session_store, base=Controller)
 
 
@@ -47,16 +51,18 @@ class RESTRouter(_RESTRouter):
     Args:
         mount_point: the path at which it lies.
         package: the dotted name of the package of resources; ".", the program's own folder.
-        session_store: gives the controllers their `SESSION`.
+        session_store: gives the controllers their `SESSION`; a `SessionManager` where the cookie
+            or the time-outs are to be others.
 
     Raises:
-        ValueError: as `MVCRouter`.
+        TypeError, ValueError: as `MVCRouter`.
     """
 
     def __init__(
         self,
         mount_point: str = "/",
         package: str = ".",
-        session_store: SessionStore | None = None,
+        session_store: SessionStore | SessionManager | None = None,
     ) -> None:
+        check_store(session_store)
         super().__init__(mount_point, package, session_store, base=Controller)

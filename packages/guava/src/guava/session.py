@@ -18,6 +18,7 @@ from guava_session import (
     Mem,
     MemoryStore,
     Session,
+    SessionLocked,
     SessionManager,
     SessionStore,
     StoreError,
@@ -25,9 +26,10 @@ from guava_session import (
 )
 
 if TYPE_CHECKING:
-    from guava_session import RedisStore, SQLiteStore
+    from guava_session import AsyncRedisStore, RedisStore, SQLiteStore
 
 __all__ = [
+    "AsyncRedisStore",
     "CSRFError",
     "CookieStore",
     "File",
@@ -40,6 +42,7 @@ __all__ = [
     "RedisStore",
     "SQLiteStore",
     "Session",
+    "SessionLocked",
     "SessionManager",
     "SessionStore",
     "StoreError",
@@ -49,6 +52,6 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     # They load what not everybody has.
-    if name in ("RedisStore", "SQLiteStore"):
+    if name in ("AsyncRedisStore", "RedisStore", "SQLiteStore"):
         return getattr(guava_session, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -4,7 +4,16 @@ import sys
 from pathlib import Path
 
 import pytest
-from guava_session.audit import Site, Status, WSGITransport, audit
+from guava_session.audit import (
+    ConfigError,
+    Report,
+    Result,
+    Severity,
+    Site,
+    Status,
+    WSGITransport,
+    audit,
+)
 
 sys.path.append(str(Path(__file__).parent / "audited"))
 
@@ -109,3 +118,87 @@ def test_every_check_has_a_fault_that_it_finds():
     everywhere = set().union(*FAULTS.values())
     known = {result.check.id for result in run().results}
     assert known - everywhere == {"id-readable"}  # see test_audit_ids
+
+
+# Peculiar sites, with nothing wrong about them.
+
+
+def test_a_session_that_needs_another_cookie_beside_its_own():
+    with pytest.raises(ConfigError, match=r"no single cookie .*--cookie"):
+        run("two-cookies")
+    report = run("two-cookies", cookie="__Host-sid")
+    assert found(report) == set() and report.status() == 0, report.text()
+    assert found(run("two-cookies", "adopt", "replay", cookie="__Host-sid")) == {
+        "id-adopted",
+        "logout-replay",
+    }
+
+
+def test_a_cookie_that_remembers():
+    report = run("remember", only=["logout-replay", "tamper"])
+    assert report.cookie == "__Host-sid" and report.others == ["remember"]
+    assert report.status() == 0 and "--cookie remember" in report.text()
+    report = run("remember", only=["logout-replay", "tamper"], cookie="remember")
+    assert report.cookie == "remember" and found(report) == {"logout-replay"}
+
+
+def test_a_site_that_permits_one_login_at_a_time():
+    report = run("one-login")
+    assert found(report) == set() and report.status() == 0, report.text()
+
+
+def test_a_site_that_locks_the_audit_out():
+    report = run("lock-out")
+    assert found(report) == set()
+    assert of(report, "tamper").status is Status.BROKEN and report.status() == 2
+    assert "locked" in of(report, "tamper").seen
+
+
+def test_a_made_up_id_where_newcomers_get_none():
+    """A site that begins a session when something is written, and not at the login form."""
+    names = ["id-adopted", "login-rotation", "login-old-id", "id-entropy"]
+    report = run("late", write_form=None, only=names)
+    assert report.status() == 0 and of(report, "id-adopted").status is Status.PASSED
+    assert "4 ids" in of(report, "id-entropy").seen
+    assert found(run("late", "adopt", write_form=None, only=names)) == {"id-adopted"}
+
+
+def test_what_cannot_be_told_is_not_passed():
+    report = run(write_form=None)
+    for name in ("csrf-write", "csrf-get", "csrf-other-token", "lost-updates", "oversized"):
+        assert of(report, name).status is Status.UNTESTED
+        assert "--write-form" in of(report, name).seen
+    report = run(logout_form=None)  # the page of the user has no such form
+    assert of(report, "logout-replay").status is Status.UNTESTED
+    assert of(report, "logout-cookie").status is Status.UNTESTED
+    report = run(error="/me")
+    assert "answered 200" in of(report, "error-survives").seen
+
+
+def test_changes_by_get_are_a_finding_as_described():
+    changes = {"write": "/add?key={key}&value={value}", "write_body": None}
+    report = run("write-get", write_method="GET", **changes)
+    assert {"csrf-get"} <= found(report) <= {"csrf-get", "oversized"}
+    assert of(report, "csrf-write").status is Status.UNTESTED
+    assert of(report, "lost-updates").status is Status.PASSED
+
+
+def test_cookies_that_other_sites_send_make_forgery_worse():
+    assert of(run("write-forged"), "csrf-write").severity is Severity.LOW
+    report = run("write-forged", "samesite-none")
+    assert of(report, "csrf-write").severity is Severity.HIGH
+    assert of(report, "cookie-samesite").severity is Severity.MEDIUM
+
+
+def test_findings_of_a_severity():
+    report = run("replay", "no-hsts")
+    assert {r.check.id for r in report.findings(Severity.HIGH)} == {"logout-replay"}
+    assert found(report) == {"logout-replay", "tls-hsts"}
+    assert report.text().index("logout-replay") < report.text().index("tls-hsts")
+
+
+def test_what_a_site_says_cannot_command_the_terminal():
+    report = run(only=["logout-replay"])
+    bad = Result(report.results[0].check, Status.FINDING, Severity.LOW, "a \x1b[2J b \x07")
+    text = Report("https://a/", "sid", 1, [bad]).text()
+    assert "\x1b" not in text and "\x07" not in text and "a ?[2J b ?" in text

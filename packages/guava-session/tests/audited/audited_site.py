@@ -22,6 +22,7 @@ class AuditedSite:
         self.sessions = {}
         self.counter = itertools.count(1000)
         self.lock = threading.Lock()
+        self.strangers = 0  # requests with an id that nobody has
         self.all_read = threading.Barrier(8)
         self.name = "sid" if "no-prefix" in faults else "__Host-sid"
 
@@ -98,7 +99,14 @@ class Visit:
                     sid = known
         if self.wrong("guess") and sid == "anna":
             return {"user": "anna"}
+        known = sid in sessions
+        cookies = self.environ.get("HTTP_COOKIE", "")
+        if self.wrong("two-cookies") and "node=1" not in cookies:
+            sid = ""
+        if self.wrong("remember") and "remember=anna" in cookies.split("; ") and not known:
+            return {"user": "anna"}
         if sid not in sessions:
+            self.site.strangers += bool(sid)
             if not (self.wrong("adopt") and len(sid) == 32 and sid.isalnum()):
                 self.sid = ""
                 return {}
@@ -122,6 +130,8 @@ class Visit:
         parts += ["Max-Age=0"] if deletes else []
         parts += ["Max-Age=40000000"] if self.wrong("long-lived") and not deletes else []
         self.headers.append(("Set-Cookie", "; ".join(parts)))
+        if self.wrong("two-cookies"):
+            self.headers.append(("Set-Cookie", "node=1; Path=/"))
         if self.wrong("cached-cookie") and self.path == "/login":
             self.headers = [(k, v) for k, v in self.headers if k != "Cache-Control"]
             self.headers.append(("Cache-Control", "public, max-age=60"))
@@ -147,6 +157,9 @@ class Visit:
         plain = self.environ["wsgi.url_scheme"] == "http"
         if plain and not (self.wrong("plain") or self.wrong("plain-login")):
             page = self.to_https
+        if self.wrong("lock-out") and self.site.strangers > 30:
+            self.fail("403 Forbidden")
+            page = str
         text = page() if page else self.fail("404 Not Found")
         start_response(self.status, self.headers)
         return [text.encode()]
@@ -179,12 +192,14 @@ class Visit:
 
     def page_login(self):
         if self.method != "POST":
+            if self.wrong("late"):  # no session for newcomers
+                return "<form method=post><input name=user><input type=password name=pass></form>"
             return (
                 "<form action='/search'><input name='q'></form>"
                 "<form method=post><input name=user><input type=password name=pass>"
                 f"<input type=hidden name=token value='{self.token()}'></form>"
             )
-        if self.forged("login-forged"):
+        if not self.wrong("late") and self.forged("login-forged"):
             return self.fail("403 Forbidden")
         if (self.form.get("user"), self.form.get("pass")) != ("anna", "secret"):
             return self.fail("422 Unprocessable Content")
@@ -197,6 +212,13 @@ class Visit:
                 self.site.sessions.pop(old, None)
             self.begin()
         self.session["user"] = "anna"
+        if self.wrong("remember"):
+            self.headers.append(("Set-Cookie", "remember=anna; Path=/; Max-Age=999"))
+        if self.wrong("one-login"):
+            others = [sid for sid, s in self.site.sessions.items() if s.get("user") == "anna"]
+            for sid in others:
+                if sid != self.sid:
+                    del self.site.sessions[sid]
         if self.wrong("sid-in-address"):
             return self.to(f"/me?from={self.sid}")
         return self.to("/me")
@@ -210,6 +232,8 @@ class Visit:
             return self.fail("403 Forbidden")
         if not self.wrong("replay"):
             self.site.sessions.pop(self.sid, None)
+        if self.wrong("remember"):
+            self.headers.append(("Set-Cookie", "remember=; Path=/; Max-Age=0"))
         if not self.wrong("logout-cookie"):
             self.set_cookie("", deletes=True)
         return self.to("/")
@@ -219,7 +243,9 @@ class Visit:
             return (
                 f"<form method=post><input type=hidden name=token value='{self.token()}'></form>"
             )
-        if self.method == "POST" and self.forged("write-forged"):
+        if self.wrong("late") and not self.sid:
+            self.begin()
+        if not self.wrong("late") and self.method == "POST" and self.forged("write-forged"):
             return self.fail("403 Forbidden")
         data = self.form if self.method == "POST" else self.query
         key, value = data["key"], data["value"]

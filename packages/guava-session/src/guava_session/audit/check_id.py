@@ -90,8 +90,7 @@ def adopted(audit: Audit) -> Outcome:
         newcomer = audit.visitor()
         newcomer.ask(page)
         made_up = audit.made_up(audit.sid(newcomer))
-        visitor = audit.visitor()
-        visitor.jar.plant(audit.cookie, made_up, site.url)
+        visitor = audit.bringing(made_up)
         visitor.ask(page)
         if audit.sid(visitor) == made_up:
             return Outcome.found(
@@ -101,12 +100,20 @@ def adopted(audit: Audit) -> Outcome:
     if not site.login:
         return Outcome.untested("the site gives newcomers no session; describe a login (--login)")
     made_up = audit.made_up(audit.sid(audit.user()))
-    visitor = audit.visitor()
-    visitor.jar.plant(audit.cookie, made_up, site.url)
+    if site.write and _keeps(audit, made_up):
+        return Outcome.found("what was written under a made-up id was kept under it")
+    visitor = audit.bringing(made_up)
     visitor.log_in()
     if audit.sid(visitor) == made_up:
         return Outcome.found("a made-up id became that of the login")
     return Outcome.passed("a login with a made-up id gave another one")
+
+
+def _keeps(audit: Audit, made_up: str) -> bool:
+    """Whether two browsers that bring a made-up id share a session, without a login."""
+    marker, visitor = audit.marker(), audit.bringing(made_up)
+    visitor.write("audit", marker, visitor.write_form().hidden)
+    return marker in audit.bringing(made_up).read()
 
 
 def in_url(audit: Audit) -> Outcome:
@@ -138,7 +145,7 @@ CHECKS = (
         Severity.HIGH,
         "compared the ids that the site gave to different visitors",
         "make ids of 16 random bytes or more of the operating system's (secrets.token_urlsafe)",
-        "OWASP Session Management: Session ID Entropy; ASVS 4.0.3-3.2.2",
+        "OWASP Session Management: Session ID Entropy; ASVS 4.0.3-3.2.2; ASVS 5.0.0-7.2.3",
         (),
         entropy,
     ),
@@ -156,7 +163,7 @@ CHECKS = (
         Severity.LOW,
         "decoded the cookie",
         "keep sessions on the server, or encrypt them; signing alone hides nothing",
-        "OWASP Session Management: Session ID Content; ASVS 4.0.3-3.5.3",
+        "OWASP Session Management: Session ID Content; ASVS 4.0.3-8.2.2",
         (),
         readable,
     ),

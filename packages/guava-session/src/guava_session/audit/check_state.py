@@ -133,7 +133,7 @@ CHECKS = (
         Severity.MEDIUM,
         f"wrote {WRITERS} keys of one session at the same time, {ROUNDS} times",
         "merge what a request changed into what the store holds by then, or lock the session",
-        "ASVS 4.0.3-11.1.6 (races); OWASP Testing Guide, WSTG-BUSL",
+        "ASVS 4.0.3-11.1.6",
         ("write", "read"),
         lost_updates,
     ),

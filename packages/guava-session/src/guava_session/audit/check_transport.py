@@ -106,8 +106,7 @@ def _planted(audit: Audit, plain: str) -> Outcome:
     given = audit.sid(victim)
     if not given:
         return Outcome.passed("plain HTTP gives no session cookie")
-    secure = audit.visitor()
-    secure.jar.plant(audit.cookie, given, audit.site.url)
+    secure = audit.bringing(given)
     secure.ask(page)
     if audit.sid(secure) == given:
         return Outcome.found("a cookie that was given over plain HTTP counts over TLS, too")

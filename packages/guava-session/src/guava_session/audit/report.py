@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import textwrap
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
@@ -106,6 +106,7 @@ class Report:
     cookie: str | None  #: the name of the session cookie
     requests: int  #: how many were sent
     results: list[Result]
+    others: list[str] = field(default_factory=list)  #: cookies that log in, too, by themselves
 
     def findings(self, at_least: Severity = Severity.LOW) -> list[Result]:
         """The faults that were found."""
@@ -126,6 +127,7 @@ class Report:
         return {
             "url": self.url,
             "cookie": self.cookie,
+            "other cookies": self.others,
             "requests": self.requests,
             "results": [result.as_dict() for result in self.results],
         }
@@ -167,4 +169,6 @@ class Report:
         )
         cookie = f"session cookie {self.cookie}" if self.cookie else "no session cookie"
         lines += ["", f"{self.url}: {counts}; {cookie}; {self.requests} requests"]
+        for name in self.others:
+            lines.append(f"The cookie {name} logs in, too; test it with --cookie {name}")
         return "\n".join("".join(c if c.isprintable() else "?" for c in line) for line in lines)

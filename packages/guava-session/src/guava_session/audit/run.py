@@ -41,6 +41,8 @@ class Audit:
         self.largest = largest
         #: The session cookie's name.
         self.cookie = site.cookie or ""
+        #: Others that log in, too.
+        self.others: list[str] = []
         #: Others that the site wants to see beside it, "name=value".
         self.companions: list[str] = []
         #: Why there is none.
@@ -68,6 +70,15 @@ class Audit:
         """
         visitor = self.visitor()
         visitor.log_in()
+        return visitor
+
+    def bringing(self, value: str) -> Visitor:
+        """A browser that has this session cookie already, from wherever."""
+        visitor = self.visitor()
+        for pair in self.companions:
+            name, _, content = pair.partition("=")
+            visitor.jar.plant(name, content, self.site.url)
+        visitor.jar.plant(self.cookie, value, self.site.url)
         return visitor
 
     def user(self) -> Visitor:
@@ -143,10 +154,13 @@ class Audit:
         pairs = {name: f"{name}={user.jar.get(name)}" for name in user.jar.names()}
         if self.cookie and self.cookie not in pairs:
             raise ConfigError(f"the login sets no cookie called {self.cookie} (--cookie)")
-        for name in [self.cookie] if self.cookie else pairs:
-            if user.is_known(pairs[name]):
-                self.cookie = name
-                return
+        enough = [name for name in pairs if user.is_known(pairs[name])]
+        if enough and self.cookie in ("", *enough):
+            # What a browser forgets when it is closed is more of a session than "remember me".
+            enough.sort(key=lambda name: any(c.lifetime for c in user.cookies_set(name)))
+            self.cookie = self.cookie or enough[0]
+            self.others = [name for name in enough if name != self.cookie]
+            return
         # Several are needed together; one of them is the session's.
         needed = []
         for name in pairs:
@@ -235,7 +249,7 @@ class Audit:
             progress(check.id)
             results[check.id] = self._run_one(check)
         in_order = [results[check.id] for check in chosen]
-        return Report(self.site.url, self.cookie or None, self.client.sent, in_order)
+        return Report(self.site.url, self.cookie or None, self.client.sent, in_order, self.others)
 
     def _run_one(self, check: Check) -> Result:
         missing = [need for need in check.needs if not self._has(need)]

@@ -1,12 +1,21 @@
 """What docs/audit.md says of Flask's, Django's and our own sessions is what the audit finds."""
 
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
+from guava_session.audit import Site
+from guava_session.audit.catalogue import CHECKS
+
+sys.path.append(str(Path(__file__).parent / "audited"))
+
+from audited_site import AuditedSite
 
 HERE = Path(__file__).parent
+TEXT = (HERE.parent / "docs" / "audit.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -31,8 +40,7 @@ def rows(table):
 
 
 def test_the_table_in_the_documentation(table):
-    text = (HERE.parent / "docs" / "audit.md").read_text(encoding="utf-8")
-    assert table in text, f"docs/audit.md has another table than compare.py made:\n{table}"
+    assert table in TEXT, f"docs/audit.md has another table than compare.py made:\n{table}"
 
 
 def test_the_known_weakness_of_sessions_in_cookies_is_found(table):
@@ -46,3 +54,27 @@ def test_the_known_weakness_of_sessions_in_cookies_is_found(table):
 def test_sessions_of_ours_on_the_server_pass_all(table):
     for name in ("guava-session, memory (WSGI)", "guava-session, files (ASGI)"):
         assert {row[name] for row in rows(table).values()} == {"passed"}
+
+
+# The rest of docs/audit.md; this needs neither.
+
+
+def test_every_check_is_in_the_documentation():
+    for check in CHECKS:
+        row = f"| `{check.id}` | {check.severity} | {check.did} | {check.source} |"
+        assert row in TEXT, row
+
+
+def test_the_file_in_the_documentation_describes_a_site():
+    (toml,) = re.findall(r"^```toml\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
+    site = Site.from_mapping(tomllib.loads(toml))
+    assert site.write is not None and site.logout_form is not None
+
+
+def test_the_test_in_the_documentation():
+    (block,) = re.findall(r"^```python\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
+    names = {}
+    exec(compile(block, "docs/audit.md", "exec"), names)
+    with pytest.raises(AssertionError, match="login-rotation"):
+        names["test_our_sessions"](AuditedSite("no-rotation", "named-fields"))
+    names["test_our_sessions"](AuditedSite("named-fields"))

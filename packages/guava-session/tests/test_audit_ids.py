@@ -37,6 +37,7 @@ def b64(data):
         (lambda: base64.b64encode(secrets.token_bytes(24)).decode(), 192),
         (lambda: base64.b32encode(secrets.token_bytes(20)).decode().lower(), 160),
         (lambda: "".join(secrets.choice("0123456789") for _ in range(40)), 132),
+        (lambda: b64(str(uuid.uuid4()).encode()), 124),
         (lambda: "v1." + secrets.token_hex(32), 256),
     ],
 )
@@ -50,10 +51,13 @@ def test_good_generators(make, bits):
 def test_chance_alone_is_no_finding():
     """Over ids of a fixed seed, so that it does not depend on luck."""
     chance = random.Random(1)
-    for _ in range(300):
+    for _ in range(60):
         values = [b64(chance.randbytes(32)) for _ in range(N)]
         assert look(values).problems == []
         values = [chance.randbytes(16).hex() for _ in range(N)]
+        assert look(values).problems == []
+    for size in range(3000):
+        values = [b64(chance.randbytes(12 + size % 24)) for _ in range(3)]
         assert look(values).problems == []
 
 
@@ -114,6 +118,15 @@ def sign(payload):
 )
 def test_sessions_in_cookies_are_no_ids(value):
     assert find_content(value).startswith('{"')
+
+
+def test_encrypted_sessions_in_cookies():
+    """As Laravel makes them, and in a JWE."""
+    sealed = {"iv": secrets.token_hex(16), "value": secrets.token_hex(99), "mac": "x", "tag": ""}
+    for value in (b64(json.dumps(sealed).encode()), b64(b'{"alg":"dir","enc":"A256GCM"}') + "..a"):
+        found = look([value, value + "A"])
+        assert found.content and found.encrypted
+    assert not look([sign(b64(b'{"user":"anna"}'))] * 2).encrypted
 
 
 def test_our_own_sessions_in_cookies():

@@ -58,6 +58,10 @@ class Visit:
         size = int(environ.get("CONTENT_LENGTH") or 0)
         self.body = environ["wsgi.input"].read(size)
         self.form = dict(urllib.parse.parse_qsl(self.body.decode()))
+        if self.wrong("named-fields"):  # nothing wrong with that
+            for long, short in (("username", "user"), ("password", "pass")):
+                if long in self.form:
+                    self.form[short] = self.form[long]
         self.headers = [("Content-Type", "text/html; charset=utf-8")]
         self.headers.append(("Vary", "Cookie"))
         if environ["wsgi.url_scheme"] == "https" and not self.wrong("no-hsts"):
@@ -190,13 +194,19 @@ class Visit:
         shown = self.sid if self.wrong("shows-id") else ""
         return f"<p>Signed in as {user} {shown}"
 
+    def fields(self):
+        user, word = "user", "pass"
+        if self.wrong("named-fields"):
+            user, word = "username", "password"
+        return f"<input name={user}><input type=password name={word}>"
+
     def page_login(self):
         if self.method != "POST":
             if self.wrong("late"):  # no session for newcomers
-                return "<form method=post><input name=user><input type=password name=pass></form>"
+                return f"<form method=post>{self.fields()}</form>"
             return (
                 "<form action='/search'><input name='q'></form>"
-                "<form method=post><input name=user><input type=password name=pass>"
+                f"<form method=post>{self.fields()}"
                 f"<input type=hidden name=token value='{self.token()}'></form>"
             )
         if not self.wrong("late") and self.forged("login-forged"):

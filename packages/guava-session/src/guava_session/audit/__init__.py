@@ -10,8 +10,11 @@ In an application's own tests, without a server:
 
     report = audit(Site("https://site.test/", login="/login", ...), WSGITransport(application))
     assert not report.findings(), report.text()
+
+`ASGITransport` does the same for ASGI.
 """
 
+from .asgi import ASGITransport
 from .client import Answer, HTTPTransport, Request, Transport, WSGITransport
 from .errors import AuditError, ConfigError
 from .report import Check, Report, Result, Severity, Status
@@ -19,6 +22,7 @@ from .run import audit
 from .site import Site
 
 __all__ = [
+    "ASGITransport",
     "Answer",
     "AuditError",
     "Check",

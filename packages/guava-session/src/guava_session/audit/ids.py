@@ -37,6 +37,8 @@ _UUID1 = re.compile(r"(?i)[0-9a-f]{8}-[0-9a-f]{4}-1[0-9a-f]{3}-[0-9a-f]{4}-[0-9a
 #: z of a normal distribution that chance exceeds less than once in a million.
 _RARE = 4.9
 
+_SEALED = re.compile(r'"(iv|enc|ciphertext)":')
+
 _COUNTERS = 5000  # ids that are the digest of a small number are tried up to this one
 
 
@@ -50,6 +52,11 @@ class Analysis:
     problems: list[str] = field(default_factory=list)
     #: What the value holds if it is no id but the session itself; "" otherwise.
     content: str = ""
+
+    @property
+    def encrypted(self) -> bool:
+        """Whether what it holds says that it is encrypted (Laravel's cookies, a JWE)."""
+        return _SEALED.search(self.content) is not None
 
 
 def analyse(values: Sequence[str], times: Sequence[float], words: Sequence[str] = ()) -> Analysis:
@@ -77,6 +84,7 @@ def analyse(values: Sequence[str], times: Sequence[float], words: Sequence[str] 
 
 
 def _analyse_part(values: Sequence[str], times: Sequence[float], words: Sequence[str]) -> Analysis:
+    values = _unwrapped(values)
     size = min(map(len, values))
     varying = [n for n in range(size) if len({value[n] for value in values}) > 1]
     pool = [value[n] for value in values for n in varying if value[n] not in "-="]
@@ -94,6 +102,17 @@ def _analyse_part(values: Sequence[str], times: Sequence[float], words: Sequence
     if problem:
         found.problems.append(problem)
     return found
+
+
+def _unwrapped(values: Sequence[str]) -> Sequence[str]:
+    """What is in base64, if that is text: such text makes uneven base64 of a sound id."""
+    try:
+        texts = [_decode(value) for value in values]
+    except (ValueError, binascii.Error):
+        return values
+    if all(len(text) >= 16 and _is_text(text) and text.isascii() for text in texts):
+        return [text.decode("ascii") for text in texts]
+    return values
 
 
 def _alphabet(text: str) -> tuple[str, str]:
@@ -129,12 +148,19 @@ def _numbers(values: Sequence[str]) -> list[list[int]]:
             found.append([int.from_bytes(_decode(text), "big") for text in texts])
         except (ValueError, binascii.Error):
             pass
-        # "7", or "session-7", in base64
         try:
-            found.append([int(re.sub(rb"\D", b"", _decode(text)) or b"x") for text in texts])
+            found.append([_written(_decode(text)) for text in texts])
         except (ValueError, binascii.Error):
             pass
     return found
+
+
+def _written(data: bytes) -> int:
+    """The number in "7", or in "session-7"."""
+    match = re.fullmatch(rb"[ -~]*?(\d{1,30})[^\d]?", data)
+    if match is None:
+        raise ValueError("no number")
+    return int(match[1])
 
 
 def _decode(text: str) -> bytes:
@@ -149,7 +175,9 @@ def _sequence(values: Sequence[str], times: Sequence[float]) -> str:
         return ""
     for numbers in _numbers(values):
         steps = [after - before for before, after in itertools.pairwise(numbers)]
-        if all(0 < abs(step) < 1_000_000 for step in steps):
+        # Small numbers are near each other by chance, but seldom in order.
+        ordered = min(steps) > 0 or max(steps) < 0 or min(numbers) >> 40
+        if ordered and all(0 < abs(step) < 1_000_000 for step in steps):
             return f"they are a sequence: each differs from the one before by {_range(steps)}"
     return ""
 

@@ -295,7 +295,8 @@ def audit(
     """Test the sessions of a site, and only of one that you may test.
 
     :param site: what is known of it
-    :param transport: `HTTPTransport`, or `WSGITransport` for an application in its own tests
+    :param transport: `HTTPTransport`; or `WSGITransport` or `ASGITransport`, in an application's
+        own tests
     :param allowed: other addresses that it may lead to
     :param delay: seconds between two requests
     :param max_requests: after so many it is over

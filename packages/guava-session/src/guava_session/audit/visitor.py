@@ -97,6 +97,8 @@ class Visitor:
         own["Sec-Fetch-Site"] = "same-origin"
         sent = own if headers is None else dict(headers)
         if headers is None and self.site.csrf_header and self.site.csrf_cookie:
+            if self.jar.get(self.site.csrf_cookie) is None:
+                self.ask(self.site.url)  # which sets it
             sent[self.site.csrf_header] = self.jar.get(self.site.csrf_cookie) or ""
         if method in ("GET", "HEAD"):
             url = self.site.at(address)

@@ -104,7 +104,7 @@ def test_two_ids_are_enough_to_say_something():
 
 
 def sign(payload):
-    return f"{payload}.{b64(NOW.hex().encode()[:4])}.{secrets.token_urlsafe(20)}"
+    return f"{payload}.{b64(NOW.hex().encode()[:4])}.{b64(bytes(range(20)))}"
 
 
 @pytest.mark.parametrize(
@@ -112,8 +112,8 @@ def sign(payload):
     [
         sign(b64(b'{"user":"anna"}')),
         sign("." + b64(zlib.compress(json.dumps({"items": list(range(100))}).encode()))),
-        b64(b"\x01\x00\x00\x00\x00\x12" + b'{"user":"anna"}' + secrets.token_bytes(32)),
-        b64(b'{"alg":"HS256"}') + "." + b64(b'{"sub":"1"}') + "." + b64(secrets.token_bytes(32)),
+        b64(b"\x01\x00\x00\x00\x00\x12" + b'{"user":"anna"}' + b"\x9c" * 32),
+        b64(b'{"alg":"HS256"}') + "." + b64(b'{"sub":"1"}') + "." + b64(b"\x9c" * 32),
     ],
 )
 def test_sessions_in_cookies_are_no_ids(value):

@@ -1,5 +1,6 @@
 """RedisStore, on Redis itself: what all stores promise, and what a server does to one."""
 
+import asyncio
 import itertools
 import signal
 import threading
@@ -7,7 +8,14 @@ import time
 
 import pytest
 import redis
-from guava_session import RedisStore, SessionManager, StoreError, storage_key
+from guava_session import (
+    AsyncRedisStore,
+    LayeredStore,
+    RedisStore,
+    SessionManager,
+    StoreError,
+    storage_key,
+)
 from guava_session.testing import StoreConformance
 
 _prefixes = (f"test{number}:" for number in itertools.count())
@@ -33,6 +41,60 @@ class TestAClientOfOnesOwn(TestRedis):
         self.prefix = next(_prefixes)
         client = redis.Redis.from_url(self.url, decode_responses=True)
         return RedisStore(client, lifetime=lifetime, prefix=self.prefix)
+
+
+class TestAsyncRedis(TestRedis):
+    def make(self, lifetime, clock):
+        self.prefix = next(_prefixes)
+        return AsyncRedisStore(self.url, lifetime=lifetime, prefix=self.prefix, timeout=30)
+
+    def reopen(self, store, clock):
+        return AsyncRedisStore(self.url, prefix=self.prefix, timeout=30)
+
+
+class TestLayersOverAsyncRedis(TestAsyncRedis):
+    def make(self, lifetime, clock):
+        return LayeredStore(super().make(lifetime, clock), fresh=0)
+
+    reopen = StoreConformance.reopen
+
+
+class TestBothFormsOnOneServer(TestRedis):
+    """What the one wrote the other reads."""
+
+    def reopen(self, store, clock):
+        return AsyncRedisStore(self.url, prefix=self.prefix, timeout=30)
+
+
+def test_each_event_loop_has_connections_of_its_own(redis_server):
+    store = AsyncRedisStore(redis_server.url, prefix=next(_prefixes), timeout=30)
+    manager = SessionManager(store)
+    sid = None
+
+    async def visit():
+        nonlocal sid
+        session = manager.open(sid)
+        await session.aload()
+        session["n"] = session.get("n", 0) + 1
+        cookie = await manager.acommit(session)
+        sid = sid or cookie.value
+        found = [key async for key, _ in store.iterate()]
+        assert len(found) == 1
+        await store.close()
+        await store.close()
+        return session["n"]
+
+    assert [asyncio.run(visit()) for _ in range(3)] == [1, 2, 3]
+    assert manager.open(sid)["n"] == 3
+
+
+def test_what_does_not_answer_is_an_error_there_too():
+    async def main():
+        store = AsyncRedisStore("redis://127.0.0.1:1/0")
+        with pytest.raises(StoreError, match="Redis: "):
+            await store.get("a")
+
+    asyncio.run(main())
 
 
 @pytest.fixture

@@ -3,6 +3,8 @@
 import asyncio
 import doctest
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -68,6 +70,26 @@ def test_flask():
     pytest.importorskip("flask", reason="Flask's face is tested with Flask")
     client = run("GuavaSessions(app")["app"].test_client()
     assert [client.get("/").text for _ in range(2)] == ["1\n", "2\n"]
+
+
+def test_django():
+    """The settings, in a project of their own: Django has one in a process."""
+    pytest.importorskip("django", reason="Django's face is tested with Django")
+    pytest.importorskip("redis", reason="the example's store needs it")
+    project = """
+import django
+from django.conf import settings
+from django.core.handlers.wsgi import WSGIHandler
+
+INSTALLED_APPS = ["django.contrib.auth", "django.contrib.contenttypes"]
+SECRET_KEY = "for a test"
+settings.configure(**{name: value for name, value in globals().items() if name.isupper()})
+django.setup()
+WSGIHandler()  # starts what the settings name
+"""
+    (block,) = [block for block in BLOCKS if "SESSION_ENGINE" in block]
+    code = [sys.executable, "-c", f"{block}\n{project}"]
+    subprocess.run(code, check=True, timeout=60)
 
 
 def test_login_and_logout():

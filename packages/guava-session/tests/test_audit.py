@@ -17,26 +17,10 @@ from guava_session.audit import (
 
 sys.path.append(str(Path(__file__).parent / "audited"))
 
-from audited_site import URL, AuditedSite
+from audited_parts import DESCRIPTION
+from audited_site import AuditedSite
 
-DESCRIPTION = {
-    "url": URL,
-    "login": "/login",
-    "username": "anna",
-    "password": "secret",
-    "user_field": "user",
-    "password_field": "pass",
-    "whoami": "/me",
-    "proof": "Signed in as anna",
-    "logout": "/logout",
-    "logout_form": "/logout",
-    "write": "/add",
-    "write_body": "key={key}&value={value}",
-    "write_form": "/add",
-    "read": "/items",
-    "error": "/error",
-    "plain_http": "http://site.test/",
-}
+DESCRIPTION = {**DESCRIPTION, "user_field": "user", "password_field": "pass"}
 
 
 def run(*faults, only=(), **changes):
@@ -159,7 +143,12 @@ def test_a_made_up_id_where_newcomers_get_none():
     names = ["id-adopted", "login-rotation", "login-old-id", "id-entropy"]
     report = run("late", write_form=None, only=names)
     assert report.status() == 0 and of(report, "id-adopted").status is Status.PASSED
-    assert "4 ids" in of(report, "id-entropy").seen
+    assert "in place of one" in of(report, "login-rotation").seen
+    assert "20 ids" in of(report, "id-entropy").seen
+    report = run("late", write=None, read=None, write_form=None, only=names)
+    assert report.status() == 0 and "4 ids" in of(report, "id-entropy").seen
+    assert "no session before" in of(report, "login-rotation").seen
+    assert found(run("late", "no-rotation", write_form=None, only=names)) == {"login-rotation"}
     assert found(run("late", "adopt", write_form=None, only=names)) == {"id-adopted"}
 
 

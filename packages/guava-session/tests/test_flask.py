@@ -246,6 +246,26 @@ def test_destroy_takes_the_cookie_back(client):
     assert client.get_cookie("session") is None and client.get("/look").text == "None"
 
 
+def test_clear_signs_out_as_in_flask(client, store):
+    @client.application.get("/clear/<user>")
+    def clear(user):
+        flask.session.clear()
+        if user != "nobody":
+            flask.session["name"] = user  # the login of Flask's tutorial
+        return "cleared"
+
+    client.get("/bind/anna")
+    copy = client.get_cookie("session").value
+    assert "Max-Age=0" in client.get("/clear/nobody").headers["Set-Cookie"]
+    assert client.get_cookie("session") is None and store.get(copy) is None
+    client.get("/count")
+    planted = client.get_cookie("session").value
+    client.get("/clear/anna")
+    after = client.get_cookie("session").value
+    assert after != planted and store.get(planted) is None and store.get(after)["name"] == "anna"
+    assert client.get("/look").text == "None"
+
+
 def test_of_parallel_requests_none_loses_an_update(store):
     app = make_app(store)
     client = app.test_client()

@@ -78,6 +78,14 @@ class FlaskSession(Session, SessionMixin):  # type: ignore[override]
     def __contains__(self, key: object) -> bool:
         return self.user_id is not None if key == _USER else super().__contains__(key)
 
+    def clear(self) -> None:
+        """Forget everything, and end the session (`destroy`), as ``session.clear()`` is the way to
+        sign out in Flask. What is written afterwards begins another one, under a new id.
+
+        :raises OSError: when the store cannot delete it
+        """
+        self.destroy()
+
     @property
     def accessed(self) -> bool:
         """Whether anybody looked: the response then depends on the cookie (``Vary: Cookie``)."""

@@ -8,7 +8,7 @@ import threading
 import time
 import urllib.parse
 
-URL = "https://site.test/"
+from audited_parts import URL
 
 
 class AuditedSite:

@@ -1,13 +1,20 @@
-"""The compared site with Flask's own sessions, as its documentation shows them."""
+"""The compared site in Flask: with its own sessions, as its documentation shows, and with ours."""
 
 import secrets
 
 import flask
 from audited_parts import LOGIN, NO_STORE, Slowness, form, front, listed
+from guava_session import MemoryStore
+from guava_session.flask import GuavaSessions
 
 
 def sites(folder):
     """Names and applications."""
+    return {"Flask": make(), "Flask with guava-session": make(MemoryStore())}
+
+
+def make(store=None):
+    """The application; with a store, its sessions are ours."""
     app, slowness = flask.Flask("audited"), Slowness()
     # Flask, "Security Considerations", recommends these two.
     app.config.update(
@@ -15,6 +22,9 @@ def sites(folder):
         SESSION_COOKIE_SECURE=True,
         SESSION_COOKIE_SAMESITE="Lax",
     )
+    if store is not None:
+        app.config["SESSION_COOKIE_NAME"] = "__Host-guava_sid"
+        GuavaSessions(app, store)
     session = flask.session
 
     def page(text):
@@ -33,14 +43,15 @@ def sites(folder):
             return page(form(LOGIN))
         if (data.get("username"), data.get("password")) != ("anna", "secret"):
             return "no", 422
-        session["user"] = data["username"]
+        # By this name Flask-Login knows the user, and GuavaSessions, too.
+        session["_user_id"] = data["username"]
         return flask.redirect("/me")
 
     @app.get("/me")
     def me():
-        if "user" not in session:
+        if "_user_id" not in session:
             return flask.redirect("/login")
-        return page(f"Signed in as {session['user']}")
+        return page(f"Signed in as {session['_user_id']}")
 
     @app.route("/logout", methods=["GET", "POST"])
     def logout():
@@ -68,4 +79,4 @@ def sites(folder):
         raise ZeroDivisionError
 
     app.logger.disabled = True
-    return {"Flask": front(app.wsgi_app)}
+    return front(app.wsgi_app)

@@ -18,10 +18,7 @@ EXPIRE = "OWASP Session Management: Manual Session Expiration; "
 
 def _victim(audit: Audit) -> tuple[Visitor, str]:
     """A browser that had an id of the site's before it logged in, and that id, "" without one."""
-    victim = audit.visitor()
-    page = audit.newcomer_page()
-    if page:
-        victim.ask(page)
+    victim = audit.newcomer()
     planted = audit.sid(victim)
     victim.log_in()
     return victim, planted

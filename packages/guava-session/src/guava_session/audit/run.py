@@ -81,6 +81,16 @@ class Audit:
         visitor.jar.plant(self.cookie, value, self.site.url)
         return visitor
 
+    def newcomer(self) -> Visitor:
+        """A browser that is not logged in, and has a session if the site gives it one."""
+        visitor, page = self.visitor(), self.newcomer_page()
+        if page:
+            visitor.ask(page)
+        elif self.site.write and self.memo.get("newcomers write") is not False:
+            visitor.write("audit", self.marker(), visitor.write_form().hidden)
+            self.memo["newcomers write"] = bool(self.sid(visitor))
+        return visitor
+
     def user(self) -> Visitor:
         """A browser that is logged in; shared by checks that do it no harm."""
         if self._user is None or not self._user.is_known():
@@ -197,11 +207,9 @@ class Audit:
         """Ids that the site gave to different visitors."""
         if self._samples is None:
             found: list[Sample] = []
-            page = self.newcomer_page()
-            for _ in range(IDS if page else LOGINS if self.site.login else 0):
-                visitor = self.visitor() if page else self.log_in()
-                if page:
-                    visitor.ask(page)
+            without = bool(self.sid(self.newcomer()))
+            for _ in range(IDS if without else LOGINS if self.site.login else 0):
+                visitor = self.newcomer() if without else self.log_in()
                 if self.sid(visitor):
                     found.append(Sample(self.sid(visitor), time.time()))
             self._samples = found

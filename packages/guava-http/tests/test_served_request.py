@@ -80,6 +80,29 @@ def test_has_what_was_sent(wire, method, kind, body):
     assert found[0]["host"] == "h.example:81"
 
 
+def test_url_has_a_question_mark_only_if_it_was_sent(whole):
+    kept = []
+
+    async def handler(request):
+        kept.append(request)  # which gives it memory of its own
+        return str(request.URL)
+
+    async def scenario(server, connect):
+        client = await connect()
+        for target in ("/", "/a", "/a?", "/a?b", "http://h", "http://h?", "http://h/a", "*"):
+            await client.send(f"OPTIONS {target} HTTP/1.1\r\nHost: h\r\n\r\n".encode())
+            answer = await client.answer()
+            expected = {"*": "http://h/", "http://h": "http://h/", "http://h?": "http://h/?"}
+            url = "http://h" + target if target.startswith("/") else target
+            assert answer.body.decode() == expected.get(target, url)
+
+    whole.run(handler, scenario)
+    assert [request.URL.raw_query for request in kept] == [""] * 3 + ["b"] + [""] * 4
+    assert [str(request.URL).endswith("?") for request in kept] == [
+        target in (2, 5) for target in range(8)
+    ]
+
+
 def test_absolute_target(whole):
     async def handler(request):
         return [request.host, request.path, request.url, request.HEADERS["host"]]

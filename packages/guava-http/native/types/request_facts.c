@@ -133,6 +133,15 @@ gh_request_authorization(PyObject *op, void *Py_UNUSED(closure))
     return result;
 }
 
+/* "/a" has no query and "/a?" an empty one: they are two URLs. The parser gives both a slice at
+ * the end of the target, which is never empty. */
+static bool
+has_query(const gh_head *head)
+{
+    gh_slice query = head->query;
+    return query.len > 0 || (query.base != NULL && query.base[-1] == '?');
+}
+
 /* A host that passes the parser may still be none, such as 300.1.1.1. */
 PyObject *
 gh_request_make_full_url(gh_request *self)
@@ -140,8 +149,8 @@ gh_request_make_full_url(gh_request *self)
     const gh_head *head = &self->head;
     PyObject *url = NULL;
     PyObject *type = function("guava_http.url", "URL");
-    PyObject *query = head->query.base == NULL ? Py_NewRef(Py_None)
-                                               : gh_latin1(head->query.base, head->query.len);
+    PyObject *query =
+        has_query(head) ? gh_latin1(head->query.base, head->query.len) : Py_NewRef(Py_None);
     PyObject *path = gh_latin1(head->path.base, head->path.len);
     PyObject *host = gh_latin1(head->host.base, head->host.len);
     if (type != NULL && query != NULL && path != NULL && host != NULL) {

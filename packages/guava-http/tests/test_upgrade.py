@@ -95,6 +95,9 @@ def test_who_did_not_ask_is_told_so(whole):
         for fields in ("", "Upgrade: echo\r\n", "Connection: upgrade\r\nUpgrade: websocket\r\n"):
             assert (await client.get("/echo", fields)).status == 400
         assert (await client.get()).status == 200
+        # Whoever speaks HTTP/1.0 has not asked, whatever is said (RFC 9110, 7.8).
+        await client.send(ASK.replace(b"HTTP/1.1", b"HTTP/1.0"))
+        assert (await client.answer()).status == 400
 
     handler = Handler()
     whole.run(handler, scenario)

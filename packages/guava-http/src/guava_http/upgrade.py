@@ -60,7 +60,9 @@ class Upgrade:
     def __guava_upgrade__(self, request: _core.Request) -> tuple[bytes, asyncio.BaseProtocol]:
         asked = _tokens(request.HEADERS.get("Upgrade", ""))
         options = _tokens(request.HEADERS.get("Connection", ""))
-        if self._protocol.lower() not in asked or "upgrade" not in options:
+        # An HTTP/1.0 request has not asked, whatever it says (RFC 9110, 7.8).
+        old = request.http_version == "1.0"
+        if old or self._protocol.lower() not in asked or "upgrade" not in options:
             raise _core.RequestError(400, f"The client must ask for {self._protocol}.")
         head = (
             "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n"

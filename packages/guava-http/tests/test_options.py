@@ -3,9 +3,11 @@
 import dataclasses
 import math
 import resource
+import socket
+import ssl
 
 import pytest
-from guava_http import Limits, Server, Timeouts
+from guava_http import BodyPolicy, Limits, Server, Timeouts
 from guava_http.server import _most_open
 
 
@@ -90,6 +92,46 @@ def test_the_outermost_values_are_taken():
     Server(hello, limits=most, timeouts=Timeouts(head=1e300, body=math.inf, body_rate=1e300))
     never = Timeouts(head=None, body=None, keep_alive=None, write=None, request=None)
     Server(hello, timeouts=never)
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "error"),
+    [
+        ("host", 5, TypeError),
+        ("host", "", ValueError),
+        ("port", "80", TypeError),
+        ("port", True, TypeError),
+        ("port", -1, ValueError),
+        ("port", 65536, ValueError),
+        ("backlog", 1.5, TypeError),
+        ("backlog", 0, ValueError),
+        ("limits", {"head": 100}, TypeError),
+        ("timeouts", 5, TypeError),
+        ("sockets", 5, TypeError),
+        ("sockets", [5], TypeError),
+        ("ssl", True, TypeError),
+        ("ssl", ssl.create_default_context(), ValueError),
+        ("threads", "4", TypeError),
+        ("threads", 0, ValueError),
+        ("compress", "gzip", TypeError),
+        ("compress", None, TypeError),
+        ("body_policy", BodyPolicy(), TypeError),
+        ("transport", "uvloop", ValueError),
+    ],
+)
+def test_a_wrong_option_is_named_when_the_server_is_made(option, value, error):
+    with pytest.raises(error, match=rf"^{option} "):
+        Server(hello, **{option: value})
+
+
+def test_sockets_that_nothing_can_be_accepted_from():
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagrams:
+        with pytest.raises(ValueError, match="SOCK_STREAM, not SOCK_DGRAM"):
+            Server(hello, sockets=[datagrams])
+        with pytest.raises(TypeError, match=r"^sockets must be a list of sockets, not socket"):
+            Server(hello, sockets=datagrams)
+    with pytest.raises(ValueError, match="closed"):
+        Server(hello, sockets=[datagrams])
 
 
 class Loose:

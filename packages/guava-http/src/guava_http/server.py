@@ -34,6 +34,7 @@ from .body import BodyPolicy
 from .compression import Compression
 from .hosts import host_names
 from .limits import Limits, Timeouts
+from .options import check_address, check_number, check_options, check_sockets
 from .pump import Streams
 from .stats import ServerStats
 from .threads import Threads, outcome, usual_number
@@ -103,8 +104,9 @@ class Server:
             do not make links of `Request.host`, which the client chooses.
 
     Raises:
-        TypeError: the handler is not callable.
-        ValueError: a limit or timeout is out of range, or an allowed host is no name.
+        TypeError: the handler is not callable, or an option has another type.
+        ValueError: an option is out of its range, an allowed host is no name, a socket is closed
+            or no stream socket, or `ssl` is a client's context. Messages name the option.
     """
 
     def __init__(
@@ -124,14 +126,12 @@ class Server:
         body_policy: Callable[[_core.Request], BodyPolicy | None] | None = None,
         allowed_hosts: Iterable[str] | None = None,
     ) -> None:
-        if transport not in ("auto", "native", "asyncio"):
-            raise ValueError(f"transport must be auto, native or asyncio, not {transport!r}")
-        if transport == "native" and ssl is not None:
-            raise ValueError("TLS needs the loop's transports: leave transport='native' out")
+        check_address(host, port, backlog)
+        check_options(limits, timeouts, ssl, transport, compress, body_policy)
+        given = check_sockets(sockets)
         if threads is None:
             threads = usual_number()
-        elif threads < 1:
-            raise ValueError(f"threads must be at least 1, not {threads}")
+        check_number("threads", threads, 1, 1 << 16)
         self._threads = Threads(handler, threads)
         policy: Any = body_policy or getattr(handler, "__guava_body__", None)
         if isinstance(policy, BodyPolicy):
@@ -156,7 +156,7 @@ class Server:
         self._host = host
         self._port = port
         self._backlog = backlog
-        self._given = None if sockets is None else list(sockets)
+        self._given = given
         self._ssl = ssl
         self._transport = transport
         self._sockets: list[socket.socket] = []

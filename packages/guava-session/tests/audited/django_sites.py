@@ -1,4 +1,4 @@
-"""The compared site with Django's sessions and logins, each engine; it needs a process of its own.
+"""The compared site with Django's logins, its sessions and ours; it needs a process of its own.
 
 The settings are those of `manage.py check --deploy`.
 """
@@ -96,6 +96,7 @@ def sites(folder):
         SESSION_COOKIE_SECURE=True,
         CSRF_COOKIE_SECURE=True,
         LOGGING_CONFIG=None,
+        GUAVA_SESSION_STORE="memory://",
     )
     django.setup()
     from django.contrib.auth import get_user_model
@@ -110,10 +111,14 @@ def sites(folder):
     urlpatterns += [path(page.__name__, never_cache(page)) for page in pages]
     call_command("migrate", verbosity=0)
     get_user_model().objects.create_user("anna", password="secret")
+    engines = {
+        f"Django, {name}": f"django.contrib.sessions.backends.{name}"
+        for name in ("db", "cache", "signed_cookies")
+    }
+    engines["Django with guava-session"] = "guava_session.django"
     found = {}
-    for engine in ("db", "cache", "signed_cookies"):
-        name = f"Django, {engine}"
-        with override_settings(SESSION_ENGINE=f"django.contrib.sessions.backends.{engine}"):
+    for name, engine in engines.items():
+        with override_settings(SESSION_ENGINE=engine):
             handler = WSGIHandler()  # its middleware reads the setting here
         found[name] = front(handler)
     return found

@@ -23,7 +23,6 @@ def make(store=None):
         SESSION_COOKIE_SAMESITE="Lax",
     )
     if store is not None:
-        app.config["SESSION_COOKIE_NAME"] = "__Host-guava_sid"
         GuavaSessions(app, store)
     session = flask.session
 

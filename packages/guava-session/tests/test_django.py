@@ -45,7 +45,8 @@ def make_store():
     return STORES["made"]
 
 
-@pytest.fixture(scope="module", autouse=True)
+# Not "module": a worker of pytest-xdist that steals tests comes back to a module it has left.
+@pytest.fixture(scope="session", autouse=True)
 def project(tmp_path_factory):
     settings.configure(
         SECRET_KEY="for the tests of guava-session",

@@ -6,6 +6,7 @@ wherever a subclass of yours keeps it. A `SessionManager` joins a store to a coo
 nothing of HTTP libraries: strings go in, strings and plain values come out.
 """
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 from ._core import generate_id, is_id
@@ -44,9 +45,11 @@ __all__ = [
     "Keys",
     "LayeredStore",
     "Mem",
+    "MemcachedStore",
     "MemoryStore",
     "MsgspecSerializer",
     "RedisStore",
+    "SQLAlchemyStore",
     "SQLiteStore",
     "Serializer",
     "Session",
@@ -66,23 +69,23 @@ __all__ = [
 __version__ = "1.0.0"
 
 if TYPE_CHECKING:
+    from .memcached import MemcachedStore
     from .redis import RedisStore
     from .redis_async import AsyncRedisStore
+    from .sql import SQLAlchemyStore
     from .sqlite import SQLiteStore
+
+#: Not every Python has sqlite3, and nobody waits for what is not used.
+_LATER = {
+    "AsyncRedisStore": ".redis_async",
+    "MemcachedStore": ".memcached",
+    "RedisStore": ".redis",
+    "SQLAlchemyStore": ".sql",
+    "SQLiteStore": ".sqlite",
+}
 
 
 def __getattr__(name: str) -> Any:
-    # Not every Python has sqlite3, and nobody waits for what is not used.
-    if name == "SQLiteStore":
-        from .sqlite import SQLiteStore
-
-        return SQLiteStore
-    if name == "RedisStore":
-        from .redis import RedisStore
-
-        return RedisStore
-    if name == "AsyncRedisStore":
-        from .redis_async import AsyncRedisStore
-
-        return AsyncRedisStore
+    if name in _LATER:
+        return getattr(importlib.import_module(_LATER[name], __name__), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

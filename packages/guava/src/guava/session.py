@@ -26,7 +26,13 @@ from guava_session import (
 )
 
 if TYPE_CHECKING:
-    from guava_session import AsyncRedisStore, RedisStore, SQLiteStore
+    from guava_session import (
+        AsyncRedisStore,
+        MemcachedStore,
+        RedisStore,
+        SQLAlchemyStore,
+        SQLiteStore,
+    )
 
 __all__ = [
     "AsyncRedisStore",
@@ -38,8 +44,10 @@ __all__ = [
     "Keys",
     "LayeredStore",
     "Mem",
+    "MemcachedStore",
     "MemoryStore",
     "RedisStore",
+    "SQLAlchemyStore",
     "SQLiteStore",
     "Session",
     "SessionLocked",
@@ -52,6 +60,6 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     # They load what not everybody has.
-    if name in ("AsyncRedisStore", "RedisStore", "SQLiteStore"):
+    if name in __all__:
         return getattr(guava_session, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

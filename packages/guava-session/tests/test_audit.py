@@ -49,6 +49,7 @@ FAULTS = {
     "old-id": {"login-old-id"},
     "login-again": {"login-again"},
     "replay": {"logout-replay"},
+    "revived": {"logout-race"},
     "logout-cookie": {"logout-cookie"},
     "logout-get": {"logout-forged"},
     "logout-forged": {"logout-forged"},

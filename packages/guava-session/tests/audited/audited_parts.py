@@ -30,16 +30,33 @@ NO_STORE = ("Cache-Control", "no-store")
 
 
 class Slowness:
-    """What an application does between reading its session and writing it: eight parallel writes
-    wait for each other there, so that what is lost does not depend on luck."""
+    """What an application does between reading its session and writing it. Eight parallel writes
+    wait for each other there, and seven for the logout that comes with them, so that what is lost
+    or comes back does not depend on luck."""
 
     def __init__(self):
         self._all_read = threading.Barrier(8)
+        self._read = threading.Semaphore(0)
+        self._left = threading.Event()
 
     def step(self, key, known):
         """Called by a write, with the keys that the session has."""
         if key[:5] == "audit" and key != "audit" and "audit0" in known:
             self._all_read.wait(60)
+        if key[:4] == "late" and key != "late" and "late" in known:
+            left = self._left
+            self._read.release()
+            left.wait(60)
+
+    def leave(self, known):
+        """Called by a logout, with the keys that the session has; what it returns is called when
+        the session has ended."""
+        if "late" not in known:
+            return lambda: None
+        for _ in range(7):
+            self._read.acquire(timeout=60)
+        left, self._left = self._left, threading.Event()
+        return left.set
 
 
 def form(fields, token=""):

@@ -8,7 +8,7 @@ import threading
 import time
 import urllib.parse
 
-from audited_parts import URL
+from audited_parts import URL, Slowness
 
 
 class AuditedSite:
@@ -23,7 +23,7 @@ class AuditedSite:
         self.counter = itertools.count(1000)
         self.lock = threading.Lock()
         self.strangers = 0  # requests with an id that nobody has
-        self.all_read = threading.Barrier(8)
+        self.slowness = Slowness()
         self.name = "sid" if "no-prefix" in faults else "__Host-sid"
 
     def __call__(self, environ, start_response):
@@ -240,8 +240,11 @@ class Visit:
             )
         if self.method == "POST" and self.forged("logout-forged"):
             return self.fail("403 Forbidden")
+        known = list(self.session) if self.wrong("revived") else []
+        left = self.site.slowness.leave(known)
         if not self.wrong("replay"):
             self.site.sessions.pop(self.sid, None)
+        left()
         if self.wrong("remember"):
             self.headers.append(("Set-Cookie", "remember=; Path=/; Max-Age=0"))
         if not self.wrong("logout-cookie"):
@@ -267,7 +270,7 @@ class Visit:
             if not self.wrong("large-lost"):
                 return self.fail("413 Content Too Large")
             return self.to("/items")
-        if self.wrong("lost-updates"):
+        if self.wrong("lost-updates") or self.wrong("revived"):
             self.write_carelessly(key, value)
         else:
             with self.site.lock:
@@ -275,13 +278,15 @@ class Visit:
         return self.to("/items")
 
     def write_carelessly(self, key, value):
-        """Read, wait until the others have read, too, and write all back."""
+        """Read, do something else, and write all back."""
         copy = dict(self.session)
-        # The first write, which makes the session, comes alone; so do those of other checks.
-        if key[:5] == "audit" and key != "audit" and "audit0" in self.session:
-            self.site.all_read.wait(60)
+        if self.wrong("lost-updates") is (key[:5] == "audit"):
+            self.site.slowness.step(key, copy)
         copy[key] = value
         with self.site.lock:
+            if self.wrong("revived"):
+                copy = {**self.session, **copy}
+                self.site.sessions[self.sid] = self.session
             self.session.clear()
             self.session.update(copy)
 

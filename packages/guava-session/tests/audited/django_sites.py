@@ -50,7 +50,9 @@ def logout(request):
 
     if request.method == "GET":
         return show_form(request, "")
+    left = slowness.leave(list(request.session.keys()))
     auth.logout(request)
+    left()
     return HttpResponseRedirect("/")
 
 

@@ -56,7 +56,9 @@ def make(store=None):
     def logout():
         if flask.request.method == "GET":
             return page(form(""))
+        left = slowness.leave(list(session))
         session.clear()
+        left()
         return flask.redirect("/")
 
     @app.route("/add", methods=["GET", "POST"])

@@ -66,7 +66,9 @@ class Pages:
         return self.form(session, "")
 
     def post_logout(self, session, data):
+        left = self.slowness.leave(list(session))
         session.destroy()
+        left()
         return 303, [("Location", "/")], ""
 
     def get_add(self, session, data):

@@ -65,7 +65,8 @@ def replay(audit: Audit) -> Outcome:
     _log_out(user)
     if user.is_known():
         return Outcome.found("the logout ended nothing: the same browser is still logged in")
-    if audit.visitor().is_known(audit.with_id(old)):
+    audit.memo["ends"] = not audit.visitor().is_known(audit.with_id(old))
+    if not audit.memo["ends"]:
         return Outcome.found("a copy of the cookie, sent after the logout, is still logged in")
     return Outcome.passed("a copy of the cookie is worth nothing after the logout")
 

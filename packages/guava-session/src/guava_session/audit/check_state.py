@@ -5,8 +5,11 @@ from __future__ import annotations
 import base64
 import os
 import threading
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
+from .client import Answer
 from .errors import AuditError, Unreachable
 from .report import Check, Outcome, Severity
 from .visitor import Visitor
@@ -46,16 +49,24 @@ def lost_updates(audit: Audit) -> Outcome:
 def _write_all(user: Visitor, sent: list[tuple[str, str]]) -> list[int]:
     """Write at the same time, as the tabs of one browser do; the status of each answer."""
     hidden = user.write_form().hidden
-    tabs = [user.copy() for _ in sent]
-    start = threading.Barrier(len(sent))
+    return _at_once(user, [_writing(user.copy(), key, value, hidden) for key, value in sent])
+
+
+def _writing(tab: Visitor, key: str, value: str, hidden: dict[str, str]) -> Callable[[], Answer]:
+    return partial(tab.write, key, value, hidden, wait=False, follow=False)
+
+
+def _at_once(user: Visitor, calls: list[Callable[[], Answer]]) -> list[int]:
+    """Call all at the same time; the status of each answer, whose cookies user keeps."""
+    start = threading.Barrier(len(calls))
     finish = threading.Lock()
     statuses: list[int] = []
     problems: list[AuditError] = []
 
-    def write(tab: Visitor, key: str, value: str) -> None:
+    def run(call: Callable[[], Answer]) -> None:
         start.wait()
         try:
-            answer = tab.write(key, value, hidden, wait=False, follow=False)
+            answer = call()
         except AuditError as error:
             problems.append(error)
             return
@@ -65,10 +76,7 @@ def _write_all(user: Visitor, sent: list[tuple[str, str]]) -> list[int]:
             user.jar.take(answer)
             user.answers.append(answer)
 
-    threads = [
-        threading.Thread(target=write, args=(tab, *pair), daemon=True)
-        for tab, pair in zip(tabs, sent, strict=True)
-    ]
+    threads = [threading.Thread(target=run, args=(call,), daemon=True) for call in calls]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -76,6 +84,31 @@ def _write_all(user: Visitor, sent: list[tuple[str, str]]) -> list[int]:
     if problems:
         raise problems[0]
     return statuses
+
+
+def race(audit: Audit) -> Outcome:
+    """Whether a write that began before a logout brings the session back that it ended."""
+    for _ in range(ROUNDS):
+        user = audit.log_in()
+        old, marker = audit.sid(user), audit.marker()
+        user.write("late", marker, user.write_form().hidden)
+        if marker not in user.read():
+            return Outcome.untested("a write was not kept (--write, --write-form, --read)")
+        old = audit.sid(user)  # a session in the cookie has another one now
+        hidden, form = user.write_form().hidden, user.logout_form()
+        tabs = [user.copy() for _ in range(WRITERS)]
+        calls = [_writing(tab, f"late{n}", marker, hidden) for n, tab in enumerate(tabs[1:])]
+        _at_once(user, [*calls, partial(tabs[0].send_logout, form, wait=False)])
+        if audit.visitor().is_known(audit.with_id(old)):
+            if audit.memo.get("ends") is False:
+                return Outcome.untested("the logout does not end sessions; see logout-replay")
+            return Outcome.found(
+                f"after a logout among {WRITERS - 1} writes the cookie from before is logged in"
+            )
+    return Outcome.passed(
+        f"{ROUNDS} logouts, each among {WRITERS - 1} writes: all stayed logged out; a rarer race "
+        "may remain"
+    )
 
 
 def oversized(audit: Audit) -> Outcome:
@@ -136,6 +169,15 @@ CHECKS = (
         "ASVS 4.0.3-11.1.6",
         ("write", "read"),
         lost_updates,
+    ),
+    Check(
+        "logout-race",
+        Severity.MEDIUM,
+        f"logged out while {WRITERS - 1} writes of the same session were on their way",
+        "save a session only if it is still there",
+        "ASVS 4.0.3-3.3.1, 11.1.6",
+        ("login", "logout", "write"),
+        race,
     ),
     Check(
         "oversized",

@@ -198,12 +198,20 @@ class Visitor:
 
     def log_out(self) -> Answer:
         """Log out, with the hidden fields of the form that does it."""
+        return self.send_logout(self.logout_form())
+
+    def logout_form(self) -> Form:
+        """The form that logs out; an empty one if there is none."""
+        site = self.site
+        if site.logout_method == "GET":
+            return Form()
+        return self.hidden(site.logout_form or site.whoami, (), site.logout or "")
+
+    def send_logout(self, form: Form, *, wait: bool = True) -> Answer:
+        """Log out with what `logout_form` gave."""
         site = self.site
         assert site.logout is not None
-        form = Form()
-        if site.logout_method != "GET":
-            form = self.hidden(site.logout_form or site.whoami, (), site.logout)
-        return self._submit(site.logout, site.logout_method, form.hidden, None)
+        return self._submit(site.logout, site.logout_method, form.hidden, None, wait=wait)
 
     # Writing.
 

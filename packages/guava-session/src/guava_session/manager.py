@@ -33,7 +33,7 @@ class SessionManager:
     :param absolute_timeout: seconds after its begin at which a session ends in any case; None:
         never, as long as it is used
     :param lock: whether the requests of one session are answered one after the other, from the
-        first touch to the commit. It needs a store that has locks, as all of this package's but cookies.
+        first touch to the commit. All stores of this package but `CookieStore` have locks.
         Without it they run at once, and lose no update as long as they change different keys
     :param lock_timeout: seconds to wait for that, then it is a `SessionLocked`; a request that
         takes longer than twice that loses its lock

@@ -35,7 +35,13 @@ def output(command: Sequence[str], **options: object) -> str:
     """What a short command prints; CannotRun with its complaint when it fails."""
     if shutil.which(command[0]) is None:
         raise CannotRun(f"{command[0]} is not installed")
-    done = subprocess.run(command, capture_output=True, text=True, timeout=BUILD_LIMIT, **options)  # type: ignore[call-overload]
+    try:
+        done = subprocess.run(  # type: ignore[call-overload]
+            command, capture_output=True, text=True, timeout=BUILD_LIMIT, **options
+        )
+    except subprocess.TimeoutExpired:
+        late = f"{shlex.join(command[:2])}: nothing came of it in {BUILD_LIMIT:g} seconds"
+        raise CannotRun(late) from None
     if done.returncode != 0:
         lines = (done.stderr or done.stdout).strip().splitlines() or ["it failed"]
         raise CannotRun(f"{shlex.join(command[:2])}: {lines[-1]}")

@@ -19,12 +19,17 @@ LEAST, GOOD = 64, 128
 
 
 def _analysis(audit: Audit) -> Analysis:
+    found = audit.memo.get("analysis")
+    if isinstance(found, Analysis):
+        return found
     samples = audit.samples()
     if len(samples) < 2:
         raise ConfigError("the site gives newcomers no session; describe a login (--login)")
     values = [sample.value for sample in samples]
     name = audit.site.username
-    return analyse(values, [sample.time for sample in samples], [name] if name else [])
+    found = analyse(values, [sample.time for sample in samples], [name] if name else [])
+    audit.memo["analysis"] = found
+    return found
 
 
 def entropy(audit: Audit) -> Outcome:
@@ -134,9 +139,10 @@ def in_page(audit: Audit) -> Outcome:
     for answer in audit.answers():
         if any(value in answer.url for value in values):
             continue  # one of in_url's, whose page may say what was asked for
-        if any(value in answer.get("Location") for value in values):
+        location, text = answer.get("Location"), answer.text
+        if any(value in location for value in values):
             return Outcome.found(f"{answer.url[:60]} redirects to an address with the id in it")
-        if any(value in answer.text for value in values):
+        if any(value in text for value in values):
             return Outcome.found(f"the page {answer.url[:60]} shows the id, to scripts, too")
     return Outcome.passed(f"no id in {len(audit.answers())} pages and redirects")
 

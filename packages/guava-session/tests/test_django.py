@@ -803,6 +803,14 @@ def test_stores_by_url_and_by_path(tmp_path, monkeypatch):
             if "://" in value:
                 assert manager.store.lifetime == 3600
             manager.store.close()
+    for value, package, kind in [
+        ("redis://127.0.0.1:1/0", "redis", "RedisStore"),
+        ("memcached://127.0.0.1:1", "pymemcache", "MemcachedStore"),
+    ]:
+        # They connect when they are used.
+        pytest.importorskip(package, reason="the store needs it")
+        with override_settings(GUAVA_SESSION_STORE=value):
+            assert type(find_manager().store).__name__ == kind
     with override_settings(GUAVA_SESSION_STORE="places_of_sessions.manager"):
         assert find_manager() is module.manager
 

@@ -28,7 +28,7 @@ def in_an_empty_folder(tmp_path, monkeypatch):
 
 
 def test_every_block_is_tested_here():
-    assert len(BLOCKS) == 11
+    assert len(BLOCKS) == 12
 
 
 def test_the_wsgi_application():
@@ -70,6 +70,15 @@ def test_flask():
     pytest.importorskip("flask", reason="Flask's face is tested with Flask")
     client = run("GuavaSessions(app")["app"].test_client()
     assert [client.get("/").text for _ in range(2)] == ["1\n", "2\n"]
+
+
+def test_fastapi():
+    pytest.importorskip("fastapi", reason="is tested with ASGISessions")
+    pytest.importorskip("httpx", reason="FastAPI's test client needs it")
+    from fastapi.testclient import TestClient
+
+    with TestClient(run("from fastapi")["app"]) as client:
+        assert [client.get("/").json() for _ in range(2)] == [1, 2]
 
 
 def test_django():

@@ -20,7 +20,8 @@ START = Path(__file__).resolve().parents[4] / "examples" / "shared_login" / "sta
 NAMES = ["flask", "fastapi", "django", "guava"]
 
 
-@pytest.fixture(scope="module")
+# Not "module": a worker that steals tests comes back to a module it has left.
+@pytest.fixture(scope="session")
 def url():
     process = subprocess.Popen(
         [sys.executable, START, "--port", "0"],

@@ -3,7 +3,9 @@
 The settings are
 
 - ``GUAVA_SESSION_STORE``: where sessions live. A URL (``redis://host:6379/0``, ``rediss://``,
-  ``file:///folder``, ``sqlite:///file``, ``memory://``), a `SessionStore`, a `SessionManager` (its
+  ``unix:///socket`` of Redis, ``memcached://host:11211``, ``postgresql+psycopg://user@host/name``
+  and other databases of SQLAlchemy's, ``file:///folder``, ``sqlite:///file``, ``memory://``; they
+  get ``SESSION_COOKIE_AGE`` as their lifetime), a `SessionStore`, a `SessionManager` (its
   time-outs count, its cookie is Django's affair), or the dotted path of one, or of a callable
   that makes one;
 - ``GUAVA_SESSION_USER_ID``: the field of the user model that is `Session.user_id`, "pk" by

@@ -96,6 +96,14 @@ def _open(url: str) -> SessionStore:
             from ..sqlite import SQLiteStore
 
             return SQLiteStore(place, lifetime=lifetime)
+        if scheme == "memcached":
+            from ..memcached import MemcachedStore
+
+            return MemcachedStore(place, lifetime=lifetime)
+        if scheme.partition("+")[0] in ("postgresql", "mysql", "mariadb"):
+            from ..sql import SQLAlchemyStore
+
+            return SQLAlchemyStore(url, lifetime=lifetime)
         if scheme == "memory" and not place:
             from ..memory import MemoryStore
 
@@ -105,6 +113,7 @@ def _open(url: str) -> SessionStore:
     # Not the URL itself: it may hold a password, and this ends in logs.
     raise ImproperlyConfigured(
         f"{_NAME} begins with {scheme + '://'!r}; known are redis://host:6379/0, rediss://, "
-        "unix:///socket, file:///folder, sqlite:///file and memory://. For others give a store, "
-        "or its dotted path"
+        "unix:///socket (of Redis), memcached://host:11211, postgresql+psycopg://user@host/name "
+        "and other databases of SQLAlchemy's, file:///folder, sqlite:///file and memory://. For "
+        "others give a store, or its dotted path"
     )

@@ -13,7 +13,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -209,3 +209,11 @@ def memcached_server() -> Iterator[Server]:
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[Server]:
     yield from _served(PostgresServer)
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[[str], Server]]:
+    """Starts a server for one test, which may do with it what it likes."""
+    kinds = {"Redis": RedisServer, "memcached": MemcachedServer, "PostgreSQL": PostgresServer}
+    with contextlib.ExitStack() as stack:
+        yield lambda name: stack.enter_context(contextlib.contextmanager(_served)(kinds[name]))

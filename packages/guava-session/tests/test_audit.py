@@ -132,6 +132,12 @@ def test_a_site_that_permits_one_login_at_a_time():
     assert found(report) == set() and report.status() == 0, report.text()
 
 
+def test_a_site_that_shows_no_form_to_who_is_logged_in():
+    report = run("no-second-login", "login-again")
+    assert found(report) == set(), report.text()
+    assert of(report, "login-again").status is Status.UNTESTED
+
+
 def test_a_site_that_locks_the_audit_out():
     report = run("lock-out")
     assert found(report) == set()

@@ -202,6 +202,8 @@ class Visit:
 
     def page_login(self):
         if self.method != "POST":
+            if self.wrong("no-second-login") and "user" in self.session:
+                return "<p>You are logged in already"
             if self.wrong("late"):  # no session for newcomers
                 return f"<form method=post>{self.fields()}</form>"
             return (

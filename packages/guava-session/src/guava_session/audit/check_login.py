@@ -47,9 +47,14 @@ def old_id(audit: Audit) -> Outcome:
 
 
 def relogin(audit: Audit) -> Outcome:
-    user = audit.log_in()
+    user, names = audit.log_in(), (audit.site.password_field,)
     old = audit.sid(user)
-    user.log_in()
+    forms = [v.hidden(audit.site.login, names).fields for v in (audit.visitor(), user)]
+    if forms[0] and not forms[1]:
+        return Outcome.untested("who is logged in is shown no form to log in")
+    answer = user.log_in()
+    if answer.status >= 400:
+        return Outcome.untested(f"a second login answered {answer.status}")
     if audit.memo.get("rotates") is False:
         return Outcome.untested("the login keeps any id; see login-rotation")
     if audit.sid(user) == old:

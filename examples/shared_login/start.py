@@ -46,6 +46,7 @@ http {{
         listen 127.0.0.1:{port};
         proxy_set_header Host $http_host;
         proxy_set_header X-Forwarded-Proto $scheme;
+        add_header Cache-Control no-store;  # after a sign-out the button Back shows nothing
         location = / {{ return 302 /guava/; }}
 {locations}
     }}

@@ -15,6 +15,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from guava_session.audit import HTTPTransport, Site, Status, audit
 
 START = Path(__file__).resolve().parents[4] / "examples" / "shared_login" / "start.py"
 NAMES = ["flask", "fastapi", "django", "guava"]
@@ -201,3 +202,23 @@ def test_a_port_that_is_taken_is_said(url):
     )
     assert done.returncode == 1
     assert "nginx ended" in done.stderr and "Address already in use" in done.stderr
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_audit_finds_nothing(url, name):
+    site = Site(
+        url + "/",
+        login=f"/{name}/",
+        username="anna",
+        password="guava",
+        user_field="name",
+        whoami=f"/{name}/",
+        proof="Hello, anna.",
+        logout=f"/{name}/logout",
+    )
+    report = audit(site, HTTPTransport(timeout=60))
+    assert report.cookie == "guava_sid"
+    assert report.status() == 0, report.text()
+    states = {result.check.id: result.status for result in report.results}
+    for check in ("login-rotation", "logout-replay", "id-adopted", "tamper", "csrf-login"):
+        assert states[check] is Status.PASSED

@@ -370,11 +370,18 @@ def test_an_exception_that_ends_programs_leaves_from_the_report(loop):
 
 
 def test_wrong_arguments(loop):
-    for limit in (0, -1, float("nan")):
-        with pytest.raises(ValueError, match="above 0"):
+    for limit in (0, -1, float("nan"), float("inf")):
+        with pytest.raises(ValueError, match=r"^limit must be above 0"):
             loop.watch(limit)
-    with pytest.raises(ValueError, match="below the limit"):
+        with pytest.raises(ValueError, match=r"^dump_after must be above 0"):
+            loop.watch(1, dump_after=limit)
+    for limit in ("1", None, True):
+        with pytest.raises(TypeError, match=r"^limit must be a number"):
+            loop.watch(limit)
+    with pytest.raises(ValueError, match="below limit, 1, and is 0"):
         loop.watch(1, dump_after=0.5)
+    with pytest.raises(TypeError, match="report must be callable or None, not int"):
+        loop.watch(1, report=5)
     with loop.watch(1), pytest.raises(RuntimeError, match="watched already"):
         loop.watch(1)
     loop.watch(1).stop()

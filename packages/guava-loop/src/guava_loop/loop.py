@@ -209,7 +209,7 @@ class Loop(Core, asyncio.SelectorEventLoop):
     ) -> Watch:
         """Names the callbacks that keep the loop from everything else.
 
-        Meant for production: while it is on, each callback costs a reading of the clock, and a
+        Meant for production: while it is on, each callback costs two readings of the clock, and a
         thread looks at the loop a few times in each `limit`, unless the loop sleeps.
 
         Args:
@@ -230,7 +230,8 @@ class Loop(Core, asyncio.SelectorEventLoop):
 
         Raises:
             RuntimeError: the loop is watched already, or closed.
-            ValueError: a limit is not above 0, or `dump_after` is below `limit`.
+            TypeError: a limit is no number, or `report` cannot be called.
+            ValueError: a limit is not above 0 or infinite, or `dump_after` is below `limit`.
         """
         self._check_closed()
         if self._watched is not None and self._watched.active:

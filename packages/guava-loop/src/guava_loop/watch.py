@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import threading
 import traceback
 import weakref
@@ -170,6 +171,13 @@ def _stack_of(loop: Loop) -> traceback.StackSummary | None:
 # ---- the watch ---------------------------------------------------------------------------------
 
 
+def _check_seconds(name: str, value: Any) -> None:
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise TypeError(f"{name} must be a number of seconds, not {type(value).__name__}")
+    if not 0 < value < math.inf:
+        raise ValueError(f"{name} must be above 0 seconds and finite, not {value!r}")
+
+
 class Watch:
     """A watched loop, from loop.watch(). As a context manager it stops at the end."""
 
@@ -181,10 +189,15 @@ class Watch:
         report: Callable[[Blocked], object] | None,
         dump_held: bool,
     ) -> None:
-        if not limit > 0:
-            raise ValueError(f"the limit must be above 0 seconds, not {limit!r}")
-        if dump_after is not None and not dump_after >= limit:
-            raise ValueError("dump_after must not be below the limit")
+        _check_seconds("limit", limit)
+        if dump_after is not None:
+            _check_seconds("dump_after", dump_after)
+            if dump_after < limit:
+                raise ValueError(
+                    f"dump_after must not be below limit, {limit!r}, and is {dump_after!r}"
+                )
+        if report is not None and not callable(report):
+            raise TypeError(f"report must be callable or None, not {type(report).__name__}")
         self.limit = limit
         self.dump_after = dump_after
         self._report = report if report is not None else log

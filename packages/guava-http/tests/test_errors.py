@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import warnings
 
 import guava_loop
 import pytest
@@ -82,6 +83,27 @@ def test_a_result_of_a_wrong_kind(wire, result, caplog):
             assert type(result).__name__ in message
             for accepted in ("str", "bytes", "dict", "Response", "iterator", "FileBody"):
                 assert accepted in message
+
+
+@pytest.mark.parametrize("kind", ["coroutine", "Future"])
+def test_what_a_coroutine_gives_is_awaited_by_itself(wire, caplog, kind):
+    async def later(request):
+        future = asyncio.get_running_loop().create_future()
+        future.set_result("text")
+        if kind == "Future":
+            return future
+        return asyncio.wait_for(future, 10)
+
+    async def scenario(server, connect):
+        client = await connect()
+        assert (await client.get()).status == 500
+
+    with warnings.catch_warnings(action="ignore", category=RuntimeWarning):
+        wire.run(later, scenario)
+    (record,) = caplog.records
+    assert f"a handler's coroutine gave {kind}: await it" in str(record.exc_info[1]).replace(
+        "_asyncio.", ""
+    )
 
 
 def test_text_that_cannot_be_encoded(wire, caplog):

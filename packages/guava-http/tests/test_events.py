@@ -85,6 +85,13 @@ def test_what_is_no_source(source):
         EventStream(source)
 
 
+@pytest.mark.parametrize("name", ["ping", "retry"])
+def test_what_is_no_number(name):
+    for value in ("15", b"15", True, [15]):
+        with pytest.raises(TypeError, match=f"^{name} must be an? "):
+            EventStream([], **{name: value})
+
+
 @pytest.mark.parametrize("arguments", [{"ping": 0}, {"ping": -1}, {"ping": 1e9}, {"retry": -1}])
 def test_numbers_out_of_range(arguments):
     with pytest.raises(ValueError):

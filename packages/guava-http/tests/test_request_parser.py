@@ -235,7 +235,7 @@ def test_limits():
         with pytest.raises(RequestError) as error:
             RequestParser(limits).feed(data)
         assert error.value.status == status
-    with pytest.raises(AttributeError):
+    with pytest.raises(TypeError, match=r"limits must be a guava_http\.Limits or None, not int"):
         RequestParser(5)
 
 

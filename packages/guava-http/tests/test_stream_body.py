@@ -559,6 +559,13 @@ def test_limits_are_checked(limit):
         body_limit(limit)
 
 
+def test_what_is_marked_is_a_handler():
+    with pytest.raises(TypeError, match=r"int is not; .*: @stream_body\(limit=n\)"):
+        stream_body(1024)
+    with pytest.raises(TypeError, match="NoneType is not"):
+        body_limit(1024)(None)
+
+
 def test_marks_add_up():
     @body_limit(5)
     @stream_body

@@ -293,6 +293,8 @@ def test_changes_that_are_refused(change):
         lambda url: url.with_query({"a": None}),
         lambda url: url.with_query({"a": True}),
         lambda url: url.with_query(a=b"x"),
+        lambda url: url.with_query(5),
+        lambda url: url.update_query(5),
         lambda url: url.with_user(5),
         lambda url: url / 5,
     ],

@@ -328,12 +328,18 @@ answer_encoded(gh_peer *peer, PyObject *given, PyObject *choice)
 static void
 refuse_result(gh_peer *peer, PyObject *result)
 {
-    PyErr_Format(PyExc_TypeError,
-                 "a handler gave %.200s: it may give str, bytes, a dict or list (as JSON), a "
-                 "Response, a tuple (body, status[, headers]), a FileBody, an iterator or async "
-                 "iterator of str or bytes, or an awaitable or concurrent.futures.Future of "
-                 "one of these",
-                 Py_TYPE(result)->tp_name);
+    if (is_awaitable(result))
+        PyErr_Format(PyExc_TypeError,
+                     "a handler's coroutine gave %.200s: await it there, and return what comes",
+                     Py_TYPE(result)->tp_name);
+    else
+        PyErr_Format(
+            PyExc_TypeError,
+            "a handler gave %.200s: it may give str, bytes, a dict or list (as JSON), a "
+            "Response, a tuple (body, status[, headers]), a FileBody, an iterator or async "
+            "iterator of str or bytes, or an awaitable or concurrent.futures.Future of "
+            "one of these",
+            Py_TYPE(result)->tp_name);
     gh_fail(peer);
 }
 

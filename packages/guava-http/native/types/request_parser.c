@@ -293,8 +293,14 @@ import_events(gh_types *types)
 static int
 set_limits(request_parser *self, PyObject *limits)
 {
+    PyObject *usual = self->types->limits;
     if (limits == NULL || limits == Py_None)
-        limits = self->types->limits;
+        limits = usual;
+    if (!PyObject_TypeCheck(limits, Py_TYPE(usual))) {
+        PyErr_Format(PyExc_TypeError, "limits must be a guava_http.Limits or None, not %.200s",
+                     Py_TYPE(limits)->tp_name);
+        return -1;
+    }
     if (gh_limits_read(limits, &self->limits) < 0)
         return -1;
     self->fields = PyMem_New(gh_field, self->limits.fields);

@@ -47,6 +47,14 @@ def _decide(function: Any, **changes: Any) -> None:
     function.__guava_body__ = replace(policy, **changes)
 
 
+def _check_handler(function: Any) -> None:
+    if not callable(function):
+        raise TypeError(
+            f"a handler must be callable, {type(function).__name__} is not; "
+            "a limit is given by its name: @stream_body(limit=n)"
+        )
+
+
 def _check(limit: int | None) -> None:
     if limit is None:
         return
@@ -84,12 +92,13 @@ def stream_body(function: Any = None, /, *, limit: int | None = None) -> Any:
             Content-Length announces them. None is no limit.
 
     Raises:
-        TypeError: limit is no int.
+        TypeError: limit is no int, or what is marked cannot be called.
         ValueError: limit is negative.
     """
     _check(limit)
 
     def mark(function: _F) -> _F:
+        _check_handler(function)
         _decide(function, stream=True, limit=limit, thread=_blocks(function))
         return function
 
@@ -100,7 +109,7 @@ def body_limit(limit: int, /) -> Callable[[_F], _F]:
     """Marks a handler whose bodies may have another size than `Limits.body`, in bytes.
 
     Raises:
-        TypeError: limit is no int.
+        TypeError: limit is no int, or what is marked cannot be called.
         ValueError: limit is negative.
     """
     if limit is None:
@@ -108,6 +117,7 @@ def body_limit(limit: int, /) -> Callable[[_F], _F]:
     _check(limit)
 
     def mark(function: _F) -> _F:
+        _check_handler(function)
         _decide(function, limit=limit)
         return function
 

@@ -115,7 +115,7 @@ class EventStream(Response):
             gather) are sent unless it has them.
 
     Raises:
-        TypeError: the source cannot be iterated.
+        TypeError: the source cannot be iterated, `ping` or `retry` is no number.
         ValueError: `ping` or `retry` is out of range.
 
     >>> ServerSentEvent({"n": 1}, event="count", id="1").encode()
@@ -138,8 +138,13 @@ class EventStream(Response):
                 f"the source of events must be an iterator or async iterator, "
                 f"not {type(source).__name__}"
             )
-        if ping is not None and not 0 < ping < 86400:
-            raise ValueError(f"ping is more than 0 and less than 86400 seconds, found {ping!r}")
+        if ping is not None:
+            if not isinstance(ping, int | float) or isinstance(ping, bool):
+                raise TypeError(f"ping must be a number or None, not {type(ping).__name__}")
+            if not 0 < ping < 86400:
+                raise ValueError(
+                    f"ping is more than 0 and less than 86400 seconds, found {ping!r}"
+                )
         first = b":\n\n" if retry is None else ServerSentEvent(retry=retry).encode()
         super().__init__(_Pieces(source, ping, first), status, headers)
         self.content_type = "text/event-stream"

@@ -178,8 +178,13 @@ def pairs_of(query: Any) -> list[tuple[str, str]]:
     if isinstance(query, QueryDict):
         return query.multi_items()
     pairs = []
-    mapping = isinstance(query, (dict, Mapping))
-    for name, value in query.items() if mapping else query:
+    if isinstance(query, (dict, Mapping)):
+        query = query.items()
+    elif not isinstance(query, Iterable):
+        raise TypeError(
+            f"a query is a str, a mapping or (name, value) pairs, not {type(query).__name__}"
+        )
+    for name, value in query:
         if type(name) is str and type(value) is str:
             pairs.append((name, value))
         elif isinstance(value, (str, int, bytes, Mapping)) or not isinstance(value, Iterable):

@@ -4,7 +4,7 @@ import pytest
 from guava_session.audit import Answer, Site, WSGITransport
 from guava_session.audit.client import Client
 from guava_session.audit.errors import Elsewhere
-from guava_session.audit.form import find_form, find_forms
+from guava_session.audit.form import find_form, find_forms, looks_like_token
 from guava_session.audit.jar import Jar, SetCookie
 from guava_session.audit.visitor import Visitor
 
@@ -80,17 +80,39 @@ PAGE = """
   <input type="hidden" name="csrf" value="a&quot;b">
   <input type=HIDDEN name=empty>
   <input name="user"><input name="pass" type="password">
-  <select name="lang"></select><textarea name="note"></textarea><button name="go">
+  <select name="lang"></select><textarea name="note"></textarea>
+  <button type="button" name="help"></button><button name="go" value="in"></button>
+  <input type=submit name=second>
 </form>
 <input type=hidden name=outside value=1>
 """
 
 
+@pytest.mark.parametrize(
+    "name, value, token",
+    [
+        ("csrfmiddlewaretoken", "x", True),
+        ("__RequestVerificationToken", "", True),
+        ("authenticity_token", "a", True),
+        ("form_build_id", "form-yW0xV2mU3lHnZp1x", True),
+        ("v", "9f86d081884c7d659a2feaa0c55ad015", True),
+        ("action", "login", False),
+        ("next", "/account/orders?page=2", False),
+        ("submit", "Log in", False),
+        ("step", "20261123120000000000", False),
+        ("utf8", "✓", False),
+    ],
+)
+def test_which_hidden_fields_are_tokens(name, value, token):
+    assert looks_like_token(name, value) is token
+
+
 def test_forms():
     form = find_form(PAGE, ["user", "pass"])
     assert (form.method, form.action) == ("POST", "enter?x=1&y=2")
-    assert form.hidden == {"csrf": 'a"b', "empty": ""}
-    assert list(form.fields) == ["csrf", "empty", "user", "pass", "lang", "note", "go"]
+    assert form.hidden == {"csrf": 'a"b', "empty": "", "go": "in"}
+    names = ["csrf", "empty", "user", "pass", "lang", "note", "help", "go", "second"]
+    assert list(form.fields) == names
     assert find_form(PAGE, ["nothing"]) is None
     assert len(find_forms(PAGE)) == 2
 

@@ -147,6 +147,8 @@ class Visit:
 
     def forged(self, switch):
         """Whether it is no request of our own pages."""
+        if (self.form.get("step"), self.form.get("go")) != ("1", "Go"):
+            return True  # what everybody knows, and no protection
         if self.wrong(switch):
             return False
         token = self.form.get("token", "")
@@ -208,7 +210,7 @@ class Visit:
                 return f"<form method=post>{self.fields()}</form>"
             return (
                 "<form action='/search'><input name='q'></form>"
-                f"<form method=post>{self.fields()}"
+                f"<form method=post>{self.fields()}{self.known()}"
                 f"<input type=hidden name=token value='{self.token()}'></form>"
             )
         if not self.wrong("late") and self.forged("login-forged"):
@@ -235,11 +237,17 @@ class Visit:
             return self.to(f"/me?from={self.sid}")
         return self.to("/me")
 
+    def known(self):
+        return "<input type=hidden name=step value=1><button name=go value=Go>Go</button>"
+
+    def button(self):
+        """A form that does something, with its token."""
+        token = f"<input type=hidden name=token value='{self.token()}'>"
+        return f"<form method=post>{token}{self.known()}</form>"
+
     def page_logout(self):
         if self.method != "POST" and not self.wrong("logout-get"):
-            return (
-                f"<form method=post><input type=hidden name=token value='{self.token()}'></form>"
-            )
+            return self.button()
         if self.method == "POST" and self.forged("logout-forged"):
             return self.fail("403 Forbidden")
         known = list(self.session) if self.wrong("revived") else []
@@ -255,9 +263,7 @@ class Visit:
 
     def page_add(self):
         if self.method != "POST" and not (self.wrong("write-get") and self.query):
-            return (
-                f"<form method=post><input type=hidden name=token value='{self.token()}'></form>"
-            )
+            return self.button()
         if self.wrong("late") and not self.sid:
             self.begin()
         if not self.wrong("late") and self.method == "POST" and self.forged("write-forged"):

@@ -98,7 +98,7 @@ def logout_forged(audit: Audit) -> Outcome:
     user.ask(path, headers=FOREIGN, follow=False)
     if not user.is_known():
         return Outcome.found("a GET, which any image on any page can send, logs the user out")
-    user.ask(path, "POST", headers=FOREIGN, follow=False)
+    user.forge_logout(FOREIGN)
     if not user.is_known():
         return Outcome.found("a POST from another site and without a token logs the user out")
     return Outcome.passed("neither a GET nor a POST from another site logs the user out")

@@ -35,7 +35,7 @@ _SITE = {
     "write-body": "the fields of its form: 'key={key}&value={value}'",
     "write-form": "the page with that form, for its hidden fields",
     "read": "a page that shows what was written",
-    "csrf-field": "the hidden field with the CSRF token, if only one of them is",
+    "csrf-field": "the hidden field with the CSRF token, if neither name nor value tells",
     "csrf-cookie": "the cookie whose value scripts send back",
     "csrf-header": "the header field in which they do",
     "cookie": "the session cookie's name, if it shall not be found out",

@@ -48,7 +48,7 @@ class Site:
     write_form: str | None = None  #: the page with that form, if it has hidden fields
     read: str | None = None  #: a page that shows all values
 
-    csrf_field: str | None = None  #: the hidden field with the CSRF token, if not all of them are
+    csrf_field: str | None = None  #: the hidden field with the CSRF token, if it is not plain
     csrf_cookie: str | None = None  #: the cookie whose value a script sends back ...
     csrf_header: str | None = None  #: ... in this field
 

@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl, quote, urlencode, urljoin, urlsplit
 
 from .client import Answer, Client, Request
 from .errors import Refused, Unreachable
-from .form import Form, find_form, find_forms
+from .form import Form, find_form, find_forms, looks_like_token
 from .jar import Jar, SetCookie
 from .site import Site
 
@@ -133,9 +133,11 @@ class Visitor:
         return form
 
     def without_token(self, hidden: dict[str, str]) -> dict[str, str]:
-        """The hidden fields that are no CSRF token: those with another name, if it is known."""
+        """The hidden fields that are no CSRF token, as far as that is known."""
         token = self.site.csrf_field
-        return {k: v for k, v in hidden.items() if k != token} if token in hidden else {}
+        if token in hidden:
+            return {name: value for name, value in hidden.items() if name != token}
+        return {name: v for name, v in hidden.items() if not looks_like_token(name, v)}
 
     # Logging in and out.
 
@@ -212,6 +214,11 @@ class Visitor:
         site = self.site
         assert site.logout is not None
         return self._submit(site.logout, site.logout_method, form.hidden, None, wait=wait)
+
+    def forge_logout(self, headers: dict[str, str]) -> Answer:
+        """What the browser sends when another site's page logs it out."""
+        fields = self.without_token(self.logout_form().hidden)
+        return self._submit(self.site.logout or "", "POST", fields, headers, follow=False)
 
     # Writing.
 

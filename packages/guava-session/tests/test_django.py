@@ -321,6 +321,26 @@ def test_the_mapping():
     assert session.test_cookie_worked()
 
 
+def test_modified_can_be_taken_back(client):
+    session = new_session()
+    session["a"] = [1]
+    session.modified = False
+    assert session["a"] == [1] and "a" in session and not session.modified
+    session["b"] = 2
+    assert session.modified
+    session.save()
+    session["a"].append(2)
+    assert session.modified
+    with pytest.raises(AttributeError):
+        session.session_key = "another"
+
+
+def test_encode_and_decode():
+    session = new_session()
+    assert session.decode(session.encode({"a": 1})) == {"a": 1}
+    assert session.decode("something else") == {}
+
+
 def test_create_cycle_delete_flush(store):
     session = new_session()
     session.create()
@@ -409,6 +429,13 @@ def test_it_ends_as_django_says():
             session.save()
             assert later(new_session(session.session_key), age - 60).get("a") == 1
             assert later(new_session(session.session_key), age + 60).get("a") is None
+
+        for past in (-10, datetime.timedelta(seconds=-10)):
+            session = new_session()
+            session["a"] = 1
+            session.set_expiry(past)
+            session.save()
+            assert "a" not in new_session(session.session_key)
 
         session = new_session()
         session.set_expiry(10)
@@ -510,6 +537,14 @@ def test_login_and_logout(client, anna, store):
     assert answer.cookies["sessionid"]["max-age"] == 0
     assert store.get(after) is None
     client.cookies["sessionid"] = after
+    assert client.get("/me").content == b"AnonymousUser None"
+
+
+def test_clear_signs_out_as_in_django(client, anna, store):
+    sid = sign_in(client)
+    session = client.session
+    session.clear()
+    assert session.modified and session.is_empty() and store.get(sid) is None
     assert client.get("/me").content == b"AnonymousUser None"
 
 

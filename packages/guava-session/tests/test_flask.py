@@ -266,6 +266,19 @@ def test_clear_signs_out_as_in_flask(client, store):
     assert client.get("/look").text == "None"
 
 
+def test_a_lock_is_given_back_whatever_happens(store):
+    manager = SessionManager(store, lock=True, lock_timeout=10_000)
+    app = make_app(manager)
+    client = app.test_client()
+    assert client.get("/look").text == "None"
+    client.get("/count")
+    assert client.get("/fail").status_code == 500
+    app.testing = True
+    with pytest.raises(ZeroDivisionError):
+        client.get("/fail")
+    assert client.get("/count").text == "1001"
+
+
 def test_of_parallel_requests_none_loses_an_update(store):
     app = make_app(store)
     client = app.test_client()

@@ -9,7 +9,7 @@ import copy
 from typing import TYPE_CHECKING, Any
 
 try:
-    from flask import Flask
+    from flask import Flask, current_app, session
     from flask.sessions import SessionInterface, SessionMixin
     from markupsafe import Markup
 except ImportError as error:
@@ -125,7 +125,8 @@ class GuavaSessions(SessionInterface):
     session was last saved. ``SESSION_REFRESH_EACH_REQUEST`` and ``SECRET_KEY`` do not count: the
     cookie is sent when there is something to tell, and what it holds is a random id.
 
-    As in Flask, a session is saved also when the answer is an error page.
+    As in Flask, a session is saved also when the answer is an error page. With a manager that has
+    ``lock=True`` use `init_app`: the lock is then given back also when an exception is passed on.
 
     :param app: the application; or leave it out, and use `init_app` or assign
         ``app.session_interface``
@@ -158,6 +159,7 @@ class GuavaSessions(SessionInterface):
     def init_app(self, app: Flask) -> None:
         """Become the sessions of an application."""
         app.session_interface = self
+        app.teardown_request(self._release)
 
     def open_session(self, app: Flask, request: Request) -> FlaskSession:
         """The session of a request; nothing is read before it is touched."""
@@ -185,6 +187,14 @@ class GuavaSessions(SessionInterface):
             response.cache_control.private = True
         if session.accessed:
             response.vary.add("Cookie")
+
+    def _release(self, error: BaseException | None) -> None:
+        try:
+            found = session._get_current_object()  # type: ignore[attr-defined]
+        except (RuntimeError, AssertionError):
+            return  # it could not be opened
+        if isinstance(found, FlaskSession):
+            self._managers(current_app)[0].release(found)
 
     def _managers(self, app: Flask) -> tuple[SessionManager, SessionManager]:
         seconds = int(app.permanent_session_lifetime.total_seconds())

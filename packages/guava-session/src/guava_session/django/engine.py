@@ -38,7 +38,9 @@ class SessionStore(SessionBase):  # type: ignore[misc]  # Django has no types
         #: The `guava_session.Session` that this one is.
         self.shared: Session = self._manager.open(session_key)
         self._touched = False
+        self._muted = False  # by modified = False
         super().__init__(session_key)
+        self._muted = False  # SessionBase sets modified, too
 
     # Who it is.
 
@@ -64,20 +66,22 @@ class SessionStore(SessionBase):  # type: ignore[misc]  # Django has no types
     def bind(self, user_id: str | int) -> None:
         """Sign a user in; see `Session.bind`. Django's login() does it by itself."""
         self._get_session().bind(user_id)
+        self.modified = True
 
     async def abind(self, user_id: str | int) -> None:
         """As `bind`, on an event loop."""
         await (await self._aget_session()).abind(user_id)
+        self.modified = True
 
     def sign_out_everywhere(self) -> None:
         """End this session and all others of its user; see `Session.sign_out_everywhere`."""
         self._get_session().sign_out_everywhere()
-        self._touched = True
+        self.modified = True
 
     async def asign_out_everywhere(self) -> None:
         """As `sign_out_everywhere`, on an event loop."""
         await (await self._aget_session()).asign_out_everywhere()
-        self._touched = True
+        self.modified = True
 
     # Its mapping, for the methods of SessionBase.
 
@@ -103,17 +107,19 @@ class SessionStore(SessionBase):  # type: ignore[misc]  # Django has no types
 
     @property
     def modified(self) -> bool:
-        """Whether there is something to save; it sees changes inside values by itself."""
+        """Whether there is something to save; it sees changes inside values by itself. When it is
+        set to False, what was changed before is not saved with the response, as in Django."""
+        if self._touched or self._muted:
+            return self._touched
         shared = self.shared
-        return (
-            self._touched
-            or shared._is_modified()
-            or (self._manager.idle_timeout is not None and shared._needs_store())
+        return shared._is_modified() or (
+            self._manager.idle_timeout is not None and shared._needs_store()
         )
 
     @modified.setter
     def modified(self, value: bool) -> None:
         self._touched = bool(value)
+        self._muted = not value
 
     def is_empty(self) -> bool:
         """Whether there is neither an id nor anything to keep: the cookie is then taken back."""
@@ -121,9 +127,13 @@ class SessionStore(SessionBase):  # type: ignore[misc]  # Django has no types
         return shared._sid is None and not (shared._data or shared._flashes or shared._forced)
 
     def clear(self) -> None:
-        """Remove all keys. The id stays, and so does who is signed in."""
-        self._get_session().clear()
-        self._touched = True
+        """Remove all keys. Who is signed in is one of them in Django: a session that has a user is
+        flushed. Else the id stays."""
+        if self.user_id is None:
+            self.shared.clear()
+        else:
+            self.shared.destroy()
+        self.modified = True
 
     # When it ends.
 
@@ -178,13 +188,13 @@ class SessionStore(SessionBase):  # type: ignore[misc]  # Django has no types
         """Become a new session, which is saved at once, with what was set in this one."""
         self._renew(self.load() if self.accessed else {})
         self.save()
-        self._touched = True
+        self.modified = True
 
     async def acreate(self) -> None:
         """As `create`, on an event loop."""
         self._renew(await self.aload() if self.accessed else {})
         await self.asave()
-        self._touched = True
+        self.modified = True
 
     def _renew(self, data: dict[str, Any]) -> None:
         self.shared = self._manager.open(None)
@@ -218,7 +228,7 @@ class SessionStore(SessionBase):  # type: ignore[misc]  # Django has no types
     def _saved(self, known: bool, written: bool) -> None:
         if known and not written:
             raise UpdateError
-        self._touched = False
+        self._touched = self._muted = False
 
     def exists(self, session_key: str | None) -> bool:
         """Whether the store has such a session, and it has not ended."""
@@ -246,24 +256,24 @@ class SessionStore(SessionBase):  # type: ignore[misc]  # Django has no types
     def flush(self) -> None:
         """Delete it, and begin a new one: what Django's logout() does."""
         self.shared.destroy()
-        self.accessed = self._touched = True
+        self.accessed = self.modified = True
 
     async def aflush(self) -> None:
         """As `flush`, on an event loop."""
         await self.shared.adestroy()
-        self.accessed = self._touched = True
+        self.accessed = self.modified = True
 
     def cycle_key(self) -> None:
         """Go on under a new id; the old one is invalid at once. It is saved with the response."""
         session = self._get_session()
         session.rotate()
-        session.modified = True
+        self.modified = session.modified = True
 
     async def acycle_key(self) -> None:
         """As `cycle_key`, on an event loop."""
         session = await self._aget_session()
         await session.arotate()
-        session.modified = True
+        self.modified = session.modified = True
 
     @classmethod
     def clear_expired(cls) -> None:

@@ -37,10 +37,9 @@ class SessionStore(SessionBase):  # type: ignore[misc]  # Django has no types
         self._manager = find_manager()
         #: The `guava_session.Session` that this one is.
         self.shared: Session = self._manager.open(session_key)
-        self._touched = False
-        self._muted = False  # by modified = False
+        self._touched = False  # by modified = True
         super().__init__(session_key)
-        self._muted = False  # SessionBase sets modified, too
+        self._muted = False  # by modified = False, as SessionBase has just said
 
     # Who it is.
 

@@ -251,6 +251,7 @@ def test_only_what_one_may_test(capsys):
         (["http://127.0.0.1/", "--write", "/add?{value}"], "write needs read"),
         (["http://127.0.0.1/", "--plain-http", "https://a/"], "begins with http://"),
         (["http://127.0.0.1/", "--login-field", "a"], "NAME=VALUE"),
+        (["http://127.0.0.1/", "--logout-method", "post"], "logout_method is GET or POST"),
         (["http://127.0.0.1/", "--only", "everything"], "there is no check 'everything'"),
         (["http://127.0.0.1/", "--config", "none.toml"], "none.toml cannot be read"),
         (["http://127.0.0.1/", "--ca", "none.pem"], "cannot be read"),

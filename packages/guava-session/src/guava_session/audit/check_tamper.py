@@ -28,6 +28,7 @@ class Tampered:
     tried: int = 0
     accepted: list[str] = field(default_factory=list)  #: what was done to them
     failed: list[str] = field(default_factory=list)
+    locked: bool = False  #: whether the cookie as it was is worth nothing any more
 
 
 def tampered(audit: Audit) -> Tampered:
@@ -38,12 +39,13 @@ def tampered(audit: Audit) -> Tampered:
         sid = audit.sid(audit.user())
         for what, cookie, counts in variants(audit.cookie, sid):
             _try(audit, found, what, audit.together(cookie), counts)
-        if not audit.visitor().is_known(audit.with_id(sid)):
-            raise Refused(
-                "the site has locked the audit out, or ended the session: the cookie as "
-                "it was is not logged in either"
-            )
+        found.locked = not audit.visitor().is_known(audit.with_id(sid))
         audit.memo["tampered"] = found
+    if found.locked and not (found.accepted or found.failed):
+        raise Refused(
+            "the site has locked the audit out, or ended the session: the cookie as it was is not "
+            "logged in either"
+        )
     return found
 
 

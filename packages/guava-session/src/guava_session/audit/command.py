@@ -43,6 +43,8 @@ _SITE = {
     "plain-http": "where the site answers without TLS: http://...",
 }
 
+_PATHS = {"login", "whoami", "logout", "logout-form", "write", "write-form", "read", "error"}
+
 _NOTICE = (
     "guava_session.audit attacks the sessions of {host}, as {user}: only with the consent of "
     "those whose site it is. At most {limit} requests."
@@ -62,7 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     site = parser.add_argument_group("the site; what is left out is not tested")
     for name, text in _SITE.items():
-        site.add_argument(f"--{name}", help=text)
+        site.add_argument(f"--{name}", help=text, metavar="PATH" if name in _PATHS else "TEXT")
     site.add_argument("--login-json", action="store_true", help="send the login as JSON")
     site.add_argument(
         "--login-field",
@@ -75,10 +77,14 @@ def _parser() -> argparse.ArgumentParser:
     how.add_argument("--only", action="append", default=[], metavar="ID", help="this check")
     how.add_argument("--skip", action="append", default=[], metavar="ID", help="not this one")
     how.add_argument("--allow", action="append", default=[], metavar="URL", help="ask it, too")
-    how.add_argument("--delay", type=float, help="seconds between requests (0.1; here 0)")
-    how.add_argument("--timeout", type=float, default=10.0, help="seconds for an answer (10)")
+    how.add_argument(
+        "--delay", type=float, metavar="SECONDS", help="seconds between requests (0.1; here 0)"
+    )
+    how.add_argument(
+        "--timeout", type=float, default=10.0, metavar="SECONDS", help="seconds for an answer (10)"
+    )
     how.add_argument("--max-requests", type=int, default=1000, metavar="N", help="(1000)")
-    how.add_argument("--largest", type=int, default=1_000_000, help="bytes to write (1000000)")
+    how.add_argument("--largest", type=int, default=1_000_000, metavar="BYTES", help="(1000000)")
     how.add_argument("--ca", metavar="FILE", help="certificates to trust (PEM)")
     how.add_argument("--insecure", action="store_true", help="any certificate will do")
     out = parser.add_argument_group("what comes out")

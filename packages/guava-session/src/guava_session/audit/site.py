@@ -64,6 +64,10 @@ class Site:
                 raise ConfigError(f"{name} is a path that begins with '/', not {address!r}")
         if self.plain_http is not None and urlsplit(self.plain_http).scheme != "http":
             raise ConfigError(f"plain_http begins with http://, unlike {self.plain_http!r}")
+        for name in ("logout_method", "write_method"):
+            method = getattr(self, name)
+            if method not in ("GET", "POST", "PUT", "PATCH", "DELETE"):
+                raise ConfigError(f"{name} is GET or POST, not {method!r}")
         if self.login is not None:
             for name in ("username", "password", "whoami", "proof"):
                 if not getattr(self, name):

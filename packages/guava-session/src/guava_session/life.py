@@ -226,8 +226,12 @@ class SessionLife:
 
     def _is_too_old(self) -> bool:
         meta, now = self._meta, self._clock()
-        if self._absolute is not None and now - meta["created"] >= self._absolute:
-            return True
+        if self._absolute is not None:
+            if now - meta["created"] >= self._absolute:
+                return True
+            if meta["created"] > now:
+                # The clock was set back: it ends so long after now, and not after what was then.
+                meta["created"] = int(now)
         if self._idle is None:
             return False
         saved = meta.get("saved")
@@ -278,7 +282,14 @@ class SessionLife:
             changed = self._find_changed()
             changes = {key: data[key] for key in changed if key in data}
             # What parallel requests saved since this one loaded comes along.
-            record = (yield self._store, partial(self._store.take, self._sid)) or {}
+            record = yield self._store, partial(self._store.take, self._sid)
+            if not record:
+                # Somebody has logged out or rotated meanwhile, and that holds: what this request
+                # has written goes on, but nobody is signed in by what it has read.
+                log.info("a session was deleted while a request moved it; it begins anew")
+                self._meta = {"created": int(self._clock())}
+                self._flashes = {k: v for k, v in self._flashes.items() if k in changed}
+                record = {}
             record.pop(RESERVED, None)
             for key, message in flash.split(record).items():
                 if key not in self._removed and not self._replace:

@@ -14,7 +14,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from guava_session import FileStore, SessionManager, generate_id, seal
+from guava_session import FileStore, Keys, SessionManager, generate_id, seal
 from guava_session.directory import default_directory
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
@@ -272,7 +272,7 @@ def test_a_given_key_is_not_written_down(folder):
     assert not (folder / "key").exists()
     with FileStore(folder, key=key) as store:
         assert store.get(sid) == {"a": 1}
-    with pytest.raises(ValueError, match="31 bytes; it needs at least 32"):
+    with pytest.raises(ValueError, match="31 bytes is too short; 32 are needed"):
         FileStore(folder, key=b"k" * 31)
 
 
@@ -751,6 +751,32 @@ def test_the_documented_layout_of_the_format(store, clock):
     store.set(sid, {"a": 1})
     blob = path_of(store, sid).read_bytes()
     key = (store.directory / "key").read_bytes()
-    expires, payload = seal.unseal(key, path_of(store, sid).name, blob)
+    expires, payload = seal.unseal([key], path_of(store, sid).name, blob)
     assert (expires, payload) == (int((clock.now + 100) * 1000), b'{"a":1}')
     assert Path(store.directory).is_absolute()
+
+
+def test_keys_are_changed_while_sessions_live(folder):
+    old, new = b"o" * 32, b"n" * 32
+    first, second = generate_id(), generate_id()
+    with FileStore(folder, key=old) as store:
+        store.set(first, {"a": 1})
+        store.set(second, {"b": 1})
+    with FileStore(folder, key=Keys([new, old])) as store:
+        assert store.get(first) == {"a": 1} and store.get(second) == {"b": 1}
+        assert store.merge(first, {"a": 2})  # signed by the new one
+    with FileStore(folder, key=[new]) as store:
+        assert store.get(first) == {"a": 2} and store.get(second) is None
+    # The folder's own key is moved in the same way.
+    with FileStore(folder / "own") as store:
+        sid = generate_id()
+        store.set(sid, {"c": 1})
+    own = (folder / "own" / "key").read_bytes()
+    with FileStore(folder / "own", key=[new, own]) as store:
+        assert store.get(sid) == {"c": 1}
+
+
+def test_a_key_that_is_none_is_refused(folder):
+    for key, problem in ((b"k" * 31, ValueError), ("k" * 32, TypeError), ([], ValueError)):
+        with pytest.raises(problem, match="key"):
+            FileStore(folder, key=key)

@@ -17,12 +17,12 @@ def test_the_format_is_what_it_says():
     mac = hmac.new(KEY, head + NAME.encode() + b'{"a":1}', hashlib.sha256).digest()
     assert blob == head + mac + b'{"a":1}'
     assert len(head + mac) == seal.OVERHEAD
-    assert seal.unseal(KEY, NAME, blob) == (1234567890123, b'{"a":1}')
+    assert seal.unseal([KEY], NAME, blob) == (1234567890123, b'{"a":1}')
     assert seal.peek(blob[: seal.HEAD_BYTES]) == 1234567890123
 
 
 def test_an_empty_payload_and_one_that_never_expires():
-    assert seal.unseal(KEY, NAME, seal.seal(KEY, NAME, seal.NEVER, b"")) == (seal.NEVER, b"")
+    assert seal.unseal([KEY], NAME, seal.seal(KEY, NAME, seal.NEVER, b"")) == (seal.NEVER, b"")
 
 
 def test_every_flipped_bit_is_noticed():
@@ -31,24 +31,24 @@ def test_every_flipped_bit_is_noticed():
         damaged = bytearray(blob)
         damaged[place // 8] ^= 1 << place % 8
         with pytest.raises(seal.BadSealError):
-            seal.unseal(KEY, NAME, bytes(damaged))
+            seal.unseal([KEY], NAME, bytes(damaged))
 
 
 def test_every_cut_and_every_addition_is_noticed():
     blob = seal.seal(KEY, NAME, 1234567890123, b'{"user":"anna"}')
     for size in range(len(blob)):
         with pytest.raises(seal.BadSealError):
-            seal.unseal(KEY, NAME, blob[:size])
+            seal.unseal([KEY], NAME, blob[:size])
     with pytest.raises(seal.BadSealError):
-        seal.unseal(KEY, NAME, blob + b"\0")
+        seal.unseal([KEY], NAME, blob + b"\0")
 
 
 def test_another_key_or_name_is_noticed():
     blob = seal.seal(KEY, NAME, 1234567890123, b"{}")
     with pytest.raises(seal.BadSealError, match="key"):
-        seal.unseal(bytes(32), NAME, blob)
+        seal.unseal([bytes(32)], NAME, blob)
     with pytest.raises(seal.BadSealError):
-        seal.unseal(KEY, hashlib.sha256(b"other").hexdigest(), blob)
+        seal.unseal([KEY], hashlib.sha256(b"other").hexdigest(), blob)
 
 
 def test_another_version_is_not_judged():
@@ -56,4 +56,4 @@ def test_another_version_is_not_judged():
     blob[4] = 2
     assert seal.peek(bytes(blob)) is None
     with pytest.raises(seal.BadSealError, match="unknown format"):
-        seal.unseal(KEY, NAME, bytes(blob))
+        seal.unseal([KEY], NAME, bytes(blob))

@@ -28,6 +28,7 @@ from typing import Any
 from . import directory as folder
 from . import seal
 from .directory import OPEN_FLAGS
+from .keys import Keys
 from .serializer import JSON, Record, Serializer
 from .session import log
 from .store import DEFAULT_LIFETIME, SessionStore, merged
@@ -79,8 +80,9 @@ class FileStore(SessionStore):
     :param directory: the folder, on a local file system; by default one of this user's for the
         application in the current folder, see `guava_session.directory.default_directory`
     :param lifetime: seconds that a session lives after it was last saved or touched
-    :param key: at least 32 secret bytes that sign the files; by default random ones, kept in the
-        folder's file ``key``
+    :param key: at least 32 secret bytes that sign the files, or several of them: the first one
+        signs, all are believed, see `Keys`. By default random ones, kept in the folder's file
+        ``key``
     :param fsync: whether a session must survive a power cut the moment it was saved. It costs a
         disk's write per save. Without it a power cut loses the last seconds, but breaks nothing
     :param max_value_bytes: the largest session, serialized
@@ -97,18 +99,16 @@ class FileStore(SessionStore):
         type: builtins.type[SessionStore] | None = None,
         lifetime: float = DEFAULT_LIFETIME,
         serializer: Serializer = JSON,
-        key: bytes | None = None,
+        key: bytes | Iterable[bytes] | Keys | None = None,
         fsync: bool = False,
         max_value_bytes: int = 1 << 20,
         clock: Callable[[], float] = time.time,
     ) -> None:
         super().__init__(lifetime=lifetime, serializer=serializer)
-        if key is not None and len(key) < folder.KEY_BYTES:
-            raise ValueError(f"key has {len(key)} bytes; it needs at least {folder.KEY_BYTES}")
         path = folder.default_directory() if directory is None else Path(directory)
         #: The folder, as an absolute path.
         self.directory: Path = path.absolute()
-        self._given_key = key
+        self._given_keys = () if key is None else Keys(key).secrets
         self._fsync = fsync
         self._max_value_bytes = max_value_bytes
         self._clock = clock
@@ -120,7 +120,7 @@ class FileStore(SessionStore):
     def _attach(self) -> None:
         root = folder.open_directory(self.directory)
         try:
-            self._key = self._given_key or folder.load_key(root, self.directory)
+            self._keys = self._given_keys or (folder.load_key(root, self.directory),)
         except BaseException:
             os.close(root)
             raise
@@ -422,7 +422,7 @@ class FileStore(SessionStore):
 
     def _write(self, leaf: int, name: str, payload: bytes) -> None:
         # Not before the folder is open: one that had to be made again has another key.
-        blob = seal.seal(self._key, name, self._expiry(), payload)
+        blob = seal.seal(self._keys[0], name, self._expiry(), payload)
         temporary = f".{secrets.token_hex(8)}"
         fd = os.open(
             temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | OPEN_FLAGS, 0o600, dir_fd=leaf
@@ -461,7 +461,7 @@ class FileStore(SessionStore):
     def _unseal(self, name: str, blob: bytes) -> tuple[int, bytes] | None:
         """Expiry and payload, if the file is whole, ours, and not expired."""
         try:
-            expires, payload = seal.unseal(self._key, name, blob)
+            expires, payload = seal.unseal(self._keys, name, blob)
         except seal.BadSealError as error:
             _log_bad_file(name, str(error))
             return None

@@ -27,7 +27,10 @@ class Keys:
     :raises ValueError: for no secret at all, or one that is too short
     """
 
-    def __init__(self, secrets: bytes | Iterable[bytes]) -> None:
+    def __init__(self, secrets: bytes | Iterable[bytes] | Keys) -> None:
+        if isinstance(secrets, Keys):
+            self._secrets: tuple[bytes, ...] = secrets._secrets
+            return
         found = (secrets,) if isinstance(secrets, (bytes, str)) else tuple(secrets)
         for secret in found:
             if not isinstance(secret, bytes):
@@ -39,6 +42,11 @@ class Keys:
         if not found:
             raise ValueError("there must be at least one key")
         self._secrets = found
+
+    @property
+    def secrets(self) -> tuple[bytes, ...]:
+        """The secrets themselves, the newest first."""
+        return self._secrets
 
     def derive(self, purpose: str) -> tuple[bytes, ...]:
         """The keys for a purpose, 32 bytes each, the newest first."""

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import hmac
 import struct
+from collections.abc import Sequence
 
 _HEAD = struct.Struct(">4sB3sq")
 _MAGIC = b"GSES"
@@ -36,17 +37,17 @@ def seal(key: bytes, name: str, expires: int, payload: bytes) -> bytes:
     return b"".join((head, _mac(key, head, name, payload), payload))
 
 
-def unseal(key: bytes, name: str, blob: bytes) -> tuple[int, bytes]:
+def unseal(keys: Sequence[bytes], name: str, blob: bytes) -> tuple[int, bytes]:
     """Expiry and payload of the file called name.
 
-    :raises BadSealError: when it was damaged, or made with another key or for another name
+    :raises BadSealError: when it was damaged, or made with none of the keys, or for another name
     """
     if len(blob) < OVERHEAD:
         raise BadSealError("is cut off")
     if peek(blob) is None:
         raise BadSealError("has an unknown format")
     head, mac, payload = blob[:HEAD_BYTES], blob[HEAD_BYTES:OVERHEAD], blob[OVERHEAD:]
-    if not hmac.compare_digest(mac, _mac(key, head, name, payload)):
+    if not any(hmac.compare_digest(mac, _mac(key, head, name, payload)) for key in keys):
         raise BadSealError("was not signed with this store's key, or was damaged")
     expires: int = _HEAD.unpack(head)[3]
     return expires, payload

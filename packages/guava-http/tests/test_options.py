@@ -8,7 +8,7 @@ import ssl
 
 import pytest
 from guava_http import BodyPolicy, Limits, Server, Timeouts
-from guava_http.server import _most_open
+from guava_http.process import most_connections
 
 
 def hello(request):
@@ -164,4 +164,4 @@ def test_the_native_half_trusts_nobody(given):
 def test_connections_follow_the_descriptors():
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     expected = 10_000 if soft == resource.RLIM_INFINITY else min(soft - 64, 10_000)
-    assert _most_open() == max(expected, 1)
+    assert most_connections() == max(expected, 1)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import resource
 import signal
 import threading
 from collections.abc import Callable
@@ -12,11 +10,10 @@ from typing import Any
 
 import guava_loop
 
+from .process import raise_descriptors
 from .server import Handler, Server
 
 __all__ = ["serve"]
-
-_DESCRIPTORS = 1 << 20  # where there is no limit; some programs close every number up to it
 
 
 def serve(
@@ -47,19 +44,10 @@ def serve(
     Raises:
         OSError: host and port cannot be listened on; the message names both.
     """
-    _raise_descriptors()
+    raise_descriptors()
     server = Server(handler, host, port, **options)
     with _Signals() as signals, asyncio.Runner(loop_factory=guava_loop.new_event_loop) as runner:
         runner.run(_serve(server, signals, grace, started))
-
-
-def _raise_descriptors() -> None:
-    """Lets the process open as many files as it may; each connection is one."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = _DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, _DESCRIPTORS)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        with contextlib.suppress(OSError, ValueError):
-            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 class _Signals:

@@ -9,11 +9,8 @@ import dataclasses
 import functools
 import logging
 import os
-import resource
-import signal
 import socket
 import ssl as _ssl
-import threading
 import warnings
 import weakref
 from collections.abc import (
@@ -35,6 +32,7 @@ from .compression import Compression
 from .hosts import host_names
 from .limits import Limits, Timeouts
 from .options import check_address, check_number, check_options, check_sockets
+from .process import ignore_sigpipe, most_connections
 from .pump import Streams
 from .stats import ServerStats
 from .threads import Threads, outcome, usual_number
@@ -145,7 +143,9 @@ class Server:
             self._streams.pump,
             _wrap,
             functools.partial(_throttle, weakref.ref(self)),
-            limits=dataclasses.replace(limits, connections=limits.connections or _most_open()),
+            limits=dataclasses.replace(
+                limits, connections=limits.connections or most_connections()
+            ),
             timeouts=timeouts,
             body_policy=policy,
             threaded=self._threads,
@@ -246,7 +246,7 @@ class Server:
             raise RuntimeError("a server starts once")
         loop = asyncio.get_running_loop()
         native = self._native = self._is_native(loop)
-        _ignore_sigpipe()
+        ignore_sigpipe()
         self._sockets = (
             self._given if self._given is not None else await bind(self._host, self._port)
         )
@@ -467,14 +467,6 @@ class Server:
         self._asyncio_servers.append(server)
 
 
-def _most_open() -> int:
-    """How many connections there may be when nobody has said so."""
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft == resource.RLIM_INFINITY:
-        return 10_000
-    return max(1, min(soft - 64, 10_000))
-
-
 def _throttle(server: weakref.ref[Server], resting: bool) -> None:
     found = server()
     if found is not None:
@@ -488,16 +480,6 @@ def _adopt(core: _core.Server, connection: socket.socket) -> None:
     except OSError:
         os.close(fd)
         raise
-
-
-def _ignore_sigpipe() -> None:
-    """Python does so by itself, but where it is embedded, or was started by someone who restored
-    the signals, a client that leaves would end the process."""
-    if (
-        threading.current_thread() is threading.main_thread()
-        and signal.getsignal(signal.SIGPIPE) is signal.SIG_DFL
-    ):
-        signal.signal(signal.SIGPIPE, signal.SIG_IGN)
 
 
 # ---- what the native half calls ----------------------------------------------------------------

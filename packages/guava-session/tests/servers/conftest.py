@@ -167,14 +167,16 @@ class PostgresServer(Server):
         )
 
     def words(self) -> tuple[str, list[str]]:
-        words = ["postgres", "-D", str(self.folder / "data"), "-p", str(self.port)]
+        # It looks for itself by its first word, in PATH if that is no path; Debian's is not there.
+        program = str(self.programs / "postgres")
+        words = [program, "-D", str(self.folder / "data"), "-p", str(self.port)]
         for setting in (
             "listen_addresses=127.0.0.1",
             f"unix_socket_directories={self.folder}",
             "max_connections=50",
         ):
             words += ["-c", setting]
-        return str(self.programs / "postgres"), words
+        return program, words
 
     def answers(self) -> bool:
         ready = (self.programs / "pg_isready", "-q", "-h", "127.0.0.1", "-p", self.port)

@@ -138,6 +138,16 @@ def test_a_site_that_shows_no_form_to_who_is_logged_in():
     assert of(report, "login-again").status is Status.UNTESTED
 
 
+def test_a_made_up_id_that_is_left_alone():
+    """A site that sets its cookie for who has none, and keeps nothing under other ids."""
+    only = ["id-adopted"]
+    result = of(run("once", only=only), "id-adopted")
+    assert result.status is Status.PASSED and "nothing is kept" in result.seen
+    result = of(run("once", only=only, write=None, read=None, write_form=None), "id-adopted")
+    assert (result.status, result.severity) == (Status.FINDING, Severity.MEDIUM)
+    assert of(run("adopt", only=only), "id-adopted").severity is Severity.HIGH
+
+
 def test_a_site_that_locks_the_audit_out():
     report = run("lock-out")
     assert found(report) == set()

@@ -141,7 +141,8 @@ class Visit:
             self.headers.append(("Cache-Control", "public, max-age=60"))
 
     def token(self):
-        if not self.sid:
+        # "once": no new cookie for whoever has one, and nothing kept under that.
+        if not self.sid and not (self.wrong("once") and self.sent):
             self.begin()
         return hashlib.sha256(b"token" + self.sid.encode()).hexdigest()
 
@@ -184,6 +185,8 @@ class Visit:
 
     def page_(self):
         if self.wrong("unneeded") and not self.sid:
+            self.begin()
+        if self.wrong("once") and not self.sent:
             self.begin()
         return "<p>Welcome"
 

@@ -92,18 +92,28 @@ def guess(audit: Audit) -> Outcome:
 
 
 def adopted(audit: Audit) -> Outcome:
-    site, page = audit.site, audit.newcomer_page()
-    if page:
-        newcomer = audit.visitor()
-        newcomer.ask(page)
-        made_up = audit.made_up(audit.sid(newcomer))
-        visitor = audit.bringing(made_up)
-        visitor.ask(page)
-        if audit.sid(visitor) == made_up:
-            return Outcome.found(
-                "a newcomer gets an id of the site's; one with a made-up id keeps that"
-            )
+    page = audit.newcomer_page()
+    if not page:
+        return _adopted_later(audit)
+    newcomer = audit.visitor()
+    newcomer.ask(page)
+    real = audit.sid(newcomer)
+    made_up = audit.made_up(real)
+    visitor = audit.bringing(made_up)
+    visitor.ask(page)
+    if audit.sid(visitor) != made_up:
         return Outcome.passed("an id that the site has not made was replaced")
+    kept = "a newcomer gets an id of the site's; one with a made-up id keeps that"
+    if audit.site.write and _keeps(audit, made_up):
+        return Outcome.found(f"{kept}, and a session under it")
+    if audit.site.write and _keeps(audit, real):
+        return Outcome.passed("a made-up id was not replaced, but nothing is kept under it")
+    return Outcome.found(f"{kept}; whether it is a session could not be seen", Severity.MEDIUM)
+
+
+def _adopted_later(audit: Audit) -> Outcome:
+    """Where newcomers get no session: with the first write, or the login."""
+    site = audit.site
     if not site.login:
         return Outcome.untested("the site gives newcomers no session; describe a login (--login)")
     made_up = audit.made_up(audit.sid(audit.user()))
@@ -116,11 +126,12 @@ def adopted(audit: Audit) -> Outcome:
     return Outcome.passed("a login with a made-up id gave another one")
 
 
-def _keeps(audit: Audit, made_up: str) -> bool:
-    """Whether two browsers that bring a made-up id share a session, without a login."""
-    marker, visitor = audit.marker(), audit.bringing(made_up)
+def _keeps(audit: Audit, sid: str) -> bool:
+    """Whether two browsers that bring an id share a session, without a login."""
+    marker, visitor = audit.marker(), audit.bringing(sid)
     visitor.write("audit", marker, visitor.write_form().hidden)
-    return marker in audit.bringing(made_up).read()
+    shared = marker in audit.bringing(sid).read()
+    return shared and marker not in audit.visitor().read()  # else it is everybody's
 
 
 def in_url(audit: Audit) -> Outcome:

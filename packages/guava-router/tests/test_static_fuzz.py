@@ -209,7 +209,7 @@ def test_nothing_outside_is_opened(
         seen[kind] = seen.get(kind, 0) + 1
     assert len(os.listdir("/dev/fd")) == before
     # The dice do find the files, or all of this would prove nothing.
-    assert {"200", "206", "416", "NotFound", "RedirectHandler", "Listing"} <= set(seen), seen
+    assert {"200", "206", "416", "NotFound", "SlashRedirect", "Listing"} <= set(seen), seen
     assert judge.opened > PATHS // 50
 
 

@@ -192,3 +192,9 @@ def test_open_files_do_not_pile_up(client) -> None:
         client.ask("/static/nothing")
     # The connections of the last requests may still be closing.
     assert len(os.listdir("/proc/self/fd")) < before + 10
+
+
+def test_the_way_to_the_slash_keeps_the_query(client) -> None:
+    answer = client.ask("/static/sub?page=2&q=%C3%BC")
+    assert answer.status == 301
+    assert answer.headers["Location"] == "/static/sub/?page=2&q=%C3%BC"

@@ -1,7 +1,14 @@
 """URL routers for any Python web framework: tables, static files, MVC, REST."""
 
 from ._core import Dispatch, Endpoint, Handler, Invoker, Match, open_beneath
-from .answers import AllowedMethods, Answer, MethodNotAllowed, NotFound, RedirectHandler
+from .answers import (
+    AllowedMethods,
+    Answer,
+    MethodNotAllowed,
+    NotFound,
+    RedirectHandler,
+    SlashRedirect,
+)
 from .conditional import is_not_modified
 from .content_types import content_type
 from .convention import ConventionRouter
@@ -59,6 +66,7 @@ __all__ = [
     "RouteError",
     "RouteList",
     "Router",
+    "SlashRedirect",
     "StaticFile",
     "StaticHandler",
     "StaticRouter",

@@ -88,6 +88,25 @@ class RedirectHandler(Answer):
         return f"RedirectHandler({self.location!r}, {self.status})"
 
 
+class SlashRedirect(RedirectHandler):
+    """301 from a directory of files to its address with a slash; the query goes along.
+
+    StaticRouter makes it without one, for it is asked for a path; whoever sends it adds the
+    request's.
+    """
+
+    __slots__ = ()
+
+    def __init__(self, path: str) -> None:
+        super().__init__(quote(path) + "/", 301)
+
+    def with_query(self, query: str | bytes) -> RedirectHandler:
+        """The answer to a request with this query, as it came; what no URL may hold is encoded."""
+        if not query:
+            return self
+        return RedirectHandler(f"{self.location}?{quote(query, safe=_URI)}", self.status)
+
+
 class MethodNotAllowed(Answer):
     """405: the resource is there, but not for this method (RFC 9110, section 15.5.6).
 

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from . import static_asgi
 from ._core import Match
-from .answers import Answer, NotFound
+from .answers import Answer, NotFound, SlashRedirect
 from .files import StaticHandler
 from .lifespan import ASGIApplication, Lifespan, Message, Receive, Scope, Send
 from .mounting import described, mount_parameter, mounted_rest, refusal, under
@@ -118,8 +118,9 @@ class ASGIRouter:
 
     def _find(self, scope: Scope, method: str) -> tuple[Match | Answer, str]:
         path = _path_of(scope)
-        query = bytes(scope.get("query_string", b"")).decode("latin-1")
-        return self._match(method, path, _host_of(scope), query), path
+        query = bytes(scope.get("query_string", b""))
+        found = self._match(method, path, _host_of(scope), query.decode("latin-1"))
+        return found.with_query(query) if isinstance(found, SlashRedirect) else found, path
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         method = scope["method"]

@@ -8,11 +8,10 @@ import os
 import stat
 from collections.abc import Iterable, Iterator
 from typing import Any
-from urllib.parse import quote
 
 from . import patterns
 from ._core import open_beneath
-from .answers import AllowedMethods, Answer, MethodNotAllowed, NotFound, RedirectHandler
+from .answers import AllowedMethods, Answer, MethodNotAllowed, NotFound, SlashRedirect
 from .caching import CacheRule, by_fingerprint
 from .caching import rule as cache_rule
 from .codings import suffixes
@@ -59,7 +58,7 @@ class StaticRouter(Router):
     (app.3f2a9c1b.js) and nothing for others.
 
     decide() tells what a whole request is answered with. route() returns a StaticHandler with the
-    file open, a Listing, a RedirectHandler from a directory to its address with a slash,
+    file open, a Listing, a SlashRedirect from a directory to its address with a slash,
     MethodNotAllowed for anything but GET and HEAD, or None.
 
     `req.path` counts as it is: decoded once, by whoever made the request.
@@ -111,12 +110,13 @@ class StaticRouter(Router):
 
     def decide(self, method: str, path: str, headers: Headers = ()) -> FileDecision | Answer:
         """What a request is answered with: a FileDecision, which the caller closes, or a complete
-        Answer (NotFound, MethodNotAllowed, RedirectHandler, Listing...).
+        Answer (NotFound, MethodNotAllowed, SlashRedirect, Listing...).
 
         method: in capital letters. path: with the mount point, decoded once, without a query.
         headers: the fields of the request, a mapping or (name, value) pairs, each str or bytes.
 
-        What was registered beside the files does not count here.
+        What was registered beside the files does not count here. A SlashRedirect is to be sent
+        as with_query(the request's query).
         """
         relative = self.relative(path)
         if relative is None:
@@ -207,9 +207,9 @@ class StaticRouter(Router):
         return StaticHandler.opened(whole, fd, status, again, self.precompressed, cache)
 
 
-def _to_slash(address: str) -> RedirectHandler | None:
+def _to_slash(address: str) -> SlashRedirect | None:
     """From a directory to itself with a slash; never to "//host", which is another server."""
-    return None if address.startswith("//") else RedirectHandler(quote(address) + "/", 301)
+    return None if address.startswith("//") else SlashRedirect(address)
 
 
 class _Files:

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from . import static_wsgi
 from ._core import Match
-from .answers import Answer, NotFound, phrase
+from .answers import Answer, NotFound, SlashRedirect, phrase
 from .files import StaticHandler
 from .mounting import described, mounted_rest, refusal, under
 
@@ -124,6 +124,8 @@ class WSGIRouter:
         if isinstance(found, Answer):
             if self._otherwise is not None and isinstance(found, NotFound):
                 return self._otherwise(environ, start_response)
+            if isinstance(found, SlashRedirect):
+                found = found.with_query(environ.get("QUERY_STRING", "").encode("latin-1"))
             # What a router redirects to lies beside it, wherever it is mounted.
             return _send(found, environ, start_response, _script_of(environ))
         target = found.target

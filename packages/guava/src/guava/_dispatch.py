@@ -14,6 +14,7 @@ from guava_router import (
     Match,
     Mounts,
     Router,
+    SlashRedirect,
     StaticHandler,
 )
 from guava_session import CSRFError, StoreError
@@ -140,6 +141,8 @@ class Dispatcher:
 
     def _send(self, req: Request, answer: guava_router.Answer) -> Response:
         """A whole answer of the router; an error gets the server's page for its own text."""
+        if isinstance(answer, SlashRedirect):
+            answer = answer.with_query(req.query_string)
         headers = dict(answer.headers)
         if answer.status < 400:
             return Response(answer.body, status=answer.status, headers=headers)

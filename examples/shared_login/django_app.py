@@ -21,6 +21,7 @@ settings.configure(
     GUAVA_SESSION_STORE=os.environ["SHARED_LOGIN_REDIS"],
     GUAVA_SESSION_USER_ID="username",  # what the others call the user, too
     SESSION_COOKIE_NAME="guava_sid",  # as the others call it
+    SESSION_EXPIRE_AT_BROWSER_CLOSE=True,  # as theirs does
     CSRF_COOKIE_PATH="/django/",
     MIDDLEWARE=[
         "django.contrib.sessions.middleware.SessionMiddleware",

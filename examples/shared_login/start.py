@@ -223,6 +223,9 @@ def programs_own() -> dict[str, str]:
 
 
 def interrupt(signum: int, frame: FrameType | None) -> None:
+    # A second signal must not leave some of the programs running.
+    for one in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(one, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 
@@ -232,7 +235,8 @@ def main() -> None:
     options = parser.parse_args()
     if not 0 <= options.port <= 65535:
         parser.error(f"a port is a number from 0 to 65535, not {options.port}")
-    signal.signal(signal.SIGTERM, interrupt)
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(signum, interrupt)
     try:
         with Site(options.port) as site:
             print(f"The shared login is at {site.url}/ ; sign in as anna or bert, password guava")

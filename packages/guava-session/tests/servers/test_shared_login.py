@@ -160,6 +160,20 @@ def test_a_planted_id_is_not_adopted(url, name):
         connection.close()
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_the_attack_suite_finds_nothing(url, name):
+    words = ["--login", f"/{name}/", "--user-field", "name", "--username", "anna"]
+    words += ["--whoami", f"/{name}/", "--proof", "Hello, anna", "--cookie", "guava_sid"]
+    words += ["--logout", f"/{name}/logout", "--logout-form", f"/{name}/", "--permitted"]
+    done = subprocess.run(
+        [sys.executable, "-m", "guava_session.audit", f"{url}/{name}/", *words, "--timeout", "60"],
+        env={**os.environ, "GUAVA_AUDIT_PASSWORD": "guava"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_many_at_once(url):
     """Browsers that sign in and out on all applications at a time, none sees another's login."""
     problems = []

@@ -9,11 +9,13 @@ test's choice and not the kernel's.
 import asyncio
 import importlib.util
 import logging
+import os
 import signal
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import guava_loop
@@ -199,6 +201,21 @@ class Wire:
         with asyncio.Runner(loop_factory=self.loop_factory) as runner:
             return runner.run(self._run(handler, scenario, options))
 
+    def ask(self, handler: Any, *requests: tuple[str, Any], **options: Any) -> list[Answer]:
+        """Sends requests (method, fields) on one connection; gives the answers."""
+
+        async def scenario(server: Server, connect: Connect) -> list[Answer]:
+            client = await connect()
+            answers = []
+            for method, fields in requests:
+                lines = "".join(f"{name}: {value}\r\n" for name, value in fields)
+                await client.send(f"{method} / HTTP/1.1\r\nHost: a\r\n{lines}\r\n".encode())
+                answers.append(await client.answer(method))
+            return answers
+
+        answered: list[Answer] = self.run(handler, scenario, **options)
+        return answered
+
     def server(self, handler: Any, **options: Any) -> Server:
         options.setdefault("port", 0)
         if self.mode == "adapter":
@@ -252,6 +269,24 @@ def whole(mode: str) -> Wire:
 def native() -> Wire:
     """For what depends on neither loop nor split."""
     return Wire("native", None)
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Path:
+    """A file of a thousand bytes, made long ago."""
+    return _made(tmp_path / "small.txt", b"0123456789" * 100)
+
+
+@pytest.fixture
+def large(tmp_path: Path) -> Path:
+    """A file of a megabyte, beyond every buffer."""
+    return _made(tmp_path / "large.bin", bytes(range(256)) * 4096)
+
+
+def _made(path: Path, content: bytes) -> Path:
+    path.write_bytes(content)
+    os.utime(path, (1_700_000_000, 1_700_000_000))
+    return path
 
 
 def tls_client() -> ssl.SSLContext:

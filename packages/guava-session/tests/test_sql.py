@@ -174,3 +174,28 @@ def test_a_forked_process_has_connections_of_its_own(store):
             os._exit(code)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert store.get(sid) == {"a": 1, "b": 2}
+
+
+def test_what_cannot_be_a_database():
+    for url in ("sqlite://", "sqlite:///:memory:", "sqlite:///file:a?mode=memory&uri=true"):
+        with pytest.raises(ValueError, match="each thread would have"):
+            SQLAlchemyStore(url)
+    with pytest.raises(ValueError, match="engine is no URL") as caught:
+        SQLAlchemyStore("anna:secret@host")
+    assert "secret" not in str(caught.value)
+    for engine in (None, 5, b"sqlite:///a", object()):
+        with pytest.raises(TypeError, match="engine must be a URL or"):
+            SQLAlchemyStore(engine)
+
+
+def test_a_driver_for_event_loops_is_refused():
+    with pytest.raises(ValueError, match="take a synchronous driver"):
+        SQLAlchemyStore("postgresql+asyncpg://guava@127.0.0.1/shop")
+
+
+def test_a_url_object(tmp_path):
+    url = sqlalchemy.URL.create("sqlite", database=f"{tmp_path}/sessions.db")
+    with SQLAlchemyStore(url) as store:
+        sid = store.generate_id()
+        store.set(sid, {"a": 1})
+        assert store.get(sid) == {"a": 1}

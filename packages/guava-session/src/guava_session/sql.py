@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from .life import log
 from .serializer import JSON, Record, Serializer
+from .sql_driver import make_engine
 from .store import DEFAULT_LIFETIME, SessionStore, StoreError, merged, storage_key
 
 #: Expired rows that every set() removes: more than it adds, so they never pile up.
@@ -37,10 +38,13 @@ class SQLAlchemyStore(SessionStore):
         which then has its own time-outs. Of a URL each connection is tried before it is used
     :param table: the table's name; ``<table>_lock`` has the locks
     :param create: make the tables if they are missing; else see `metadata`
-    :param timeout: seconds to wait for a connection, and, with PostgreSQL, for a statement
+    :param timeout: seconds to wait for a connection, and, with PostgreSQL and MySQL, for a
+        statement; a server that froze is given one more (by psycopg 3.2 or newer; psycopg2 waits)
     :param lifetime: seconds that a session lives after it was last saved or touched
     :param clock: seconds since 1970, as a callable
     :raises ImportError: the package sqlalchemy, or the database's driver, is not installed
+    :raises TypeError: for what is neither a URL nor an Engine
+    :raises ValueError: for a URL that cannot be used here, such as an in-memory SQLite database
     :raises StoreError: from every method, when the database does not answer, or refuses
     """
 
@@ -66,10 +70,13 @@ class SQLAlchemyStore(SessionStore):
                 "SQLAlchemyStore needs sqlalchemy: pip install guava-session[sqlalchemy]"
             ) from None
         self._sql = sql
-        self._owned = isinstance(engine, str)
-        if isinstance(engine, str):
-            engine = sql.create_engine(
-                engine, pool_pre_ping=True, connect_args=_options(sql, engine, timeout)
+        self._owned = isinstance(engine, (str, sql.URL))
+        if self._owned:
+            engine = make_engine(engine, timeout)
+        elif not isinstance(engine, sql.Engine):
+            raise TypeError(
+                "engine must be a URL or a synchronous Engine of SQLAlchemy, not "
+                f"{builtins.type(engine).__name__}"
             )
         #: The engine, for those who want to look at it.
         self.engine: Any = engine
@@ -317,24 +324,3 @@ class SQLAlchemyStore(SessionStore):
 def _version() -> int:
     # Of a session that was deleted and made again, what was read of the first one is old.
     return secrets.randbits(62)
-
-
-def _options(sql: Any, url: str, timeout: float) -> dict[str, Any]:
-    """The driver's own words for the time-outs."""
-    made = sql.make_url(url)
-    seconds = max(int(timeout), 1)
-    if made.get_backend_name() == "postgresql" and made.get_driver_name() in (
-        "psycopg",
-        "psycopg2",
-    ):
-        return {
-            "connect_timeout": seconds,
-            "options": f"-c statement_timeout={int(timeout * 1000)}",
-            # A server that froze or vanished is noticed on connections, too.
-            "tcp_user_timeout": int(timeout * 1000),
-        }
-    if made.get_backend_name() == "sqlite":
-        return {"timeout": timeout}
-    if made.get_driver_name() in ("pymysql", "mysqldb"):
-        return {"connect_timeout": seconds, "read_timeout": seconds, "write_timeout": seconds}
-    return {}

@@ -73,10 +73,22 @@ class Server:
 
     def stop(self, sent: int = signal.SIGTERM) -> None:
         if self.process is not None:
+            self.signal_all(signal.SIGCONT)  # where a test has frozen it
             self.process.send_signal(sent)
-            self.process.send_signal(signal.SIGCONT)  # where a test has frozen it
             self.process.wait(60)
             self.process = None
+
+    def signal_all(self, sent: int) -> None:
+        """The process and its children: PostgreSQL has one for each connection.
+
+        The parent goes first, so that a frozen one makes no more of them.
+        """
+        assert self.process is not None
+        self.process.send_signal(sent)
+        pid = self.process.pid
+        for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(child), sent)
 
     def ask(self, request: bytes) -> bytes:
         with (

@@ -1,6 +1,7 @@
 """SQLAlchemyStore on PostgreSQL itself."""
 
 import itertools
+import signal
 
 import pytest
 import sqlalchemy
@@ -39,3 +40,26 @@ def test_a_statement_that_waits_too_long_is_an_error(postgres_server):
                 store.get(sid)
         engine.dispose()
         assert store.get(sid) == {"a": 1}
+
+
+def test_what_the_url_says_stays(postgres_server):
+    url = f"{postgres_server.url}?options=-c%20search_path%3Dpg_temp&connect_timeout=7"
+    with SQLAlchemyStore(url, create=False, timeout=3.0) as store:
+        with store.engine.connect() as connection:
+            for name, value in (("search_path", "pg_temp"), ("statement_timeout", "3s")):
+                assert connection.execute(sqlalchemy.text(f"SHOW {name}")).scalar() == value
+
+
+def test_an_answer_that_comes_too_late_is_nobodys(serve):
+    """Who gave up waiting leaves no connection whose next answer is the one that was late."""
+    server = serve("PostgreSQL")
+    with SQLAlchemyStore(server.url, timeout=1.0) as store:
+        one, two = store.generate_id(), store.generate_id()
+        store.set(one, {"one": 1})
+        store.set(two, {"two": 2})
+        server.signal_all(signal.SIGSTOP)
+        for _ in range(2):
+            with pytest.raises(StoreError):
+                store.get(one)
+        server.signal_all(signal.SIGCONT)
+        assert store.get(two) == {"two": 2} and store.get(one) == {"one": 1}

@@ -1,4 +1,4 @@
-"""FileResponse with files that are not there, change or go while they are sent; and such clients."""
+"""FileResponse with files that are not there, change or go while they are sent."""
 
 import os
 

@@ -189,16 +189,15 @@ heap_remove(gs_entries *all, gs_entry *entry)
 /* All three together. */
 
 size_t
-gs_entries_cost(size_t key_size, PyObject *value)
+gs_entries_cost(size_t key_size, size_t value_cost)
 {
     /* With its share of a hash table that is at most two thirds full and of the heap. */
-    return sizeof(gs_entry) + key_size + 4 * sizeof(gs_entry *) + sizeof(PyBytesObject) +
-           (size_t)PyBytes_GET_SIZE(value);
+    return sizeof(gs_entry) + key_size + 4 * sizeof(gs_entry *) + value_cost;
 }
 
 gs_entry *
 gs_entries_insert(gs_entries *all, const char *key, size_t size, uint64_t hash, PyObject *value,
-                  int64_t expires)
+                  size_t value_cost, int64_t expires)
 {
     gs_entry *entry;
 
@@ -213,6 +212,7 @@ gs_entries_insert(gs_entries *all, const char *key, size_t size, uint64_t hash, 
     if (entry == NULL)
         return NULL;
     entry->value = Py_NewRef(value);
+    entry->value_cost = value_cost;
     entry->hash = hash;
     entry->expires = entry->due = expires;
     entry->key_size = (uint32_t)size;
@@ -222,7 +222,7 @@ gs_entries_insert(gs_entries *all, const char *key, size_t size, uint64_t hash, 
     use_link(all, entry);
     heap_put(all, all->used++, entry);
     heap_up(all, entry);
-    all->bytes += gs_entries_cost(size, value);
+    all->bytes += gs_entries_cost(size, value_cost);
     return entry;
 }
 
@@ -232,17 +232,22 @@ gs_entries_remove(gs_entries *all, gs_entry *entry)
     slots_remove(all, entry);
     use_unlink(all, entry);
     heap_remove(all, entry);
-    all->bytes -= gs_entries_cost(entry->key_size, entry->value);
-    Py_DECREF(entry->value);
+    all->bytes -= gs_entries_cost(entry->key_size, entry->value_cost);
+    PyObject *value = entry->value;
     PyMem_Free(entry);
+    Py_DECREF(value);
 }
 
-void
-gs_entries_set_value(gs_entries *all, gs_entry *entry, PyObject *value)
+PyObject *
+gs_entries_set_value(gs_entries *all, gs_entry *entry, PyObject *value, size_t value_cost)
 {
-    all->bytes -= gs_entries_cost(entry->key_size, entry->value);
-    all->bytes += gs_entries_cost(entry->key_size, value);
-    Py_SETREF(entry->value, Py_NewRef(value));
+    PyObject *old = entry->value;
+
+    all->bytes -= entry->value_cost;
+    all->bytes += value_cost;
+    entry->value = Py_NewRef(value);
+    entry->value_cost = value_cost;
+    return old;
 }
 
 void
@@ -276,11 +281,14 @@ gs_entries_expire(gs_entries *all, int64_t now, size_t steps)
 void
 gs_entries_clear(gs_entries *all)
 {
-    for (size_t i = 0; i < all->used; i++) {
-        Py_DECREF(all->heap[i]->value);
-        PyMem_Free(all->heap[i]);
-    }
-    PyMem_Free(all->slots);
-    PyMem_Free(all->heap);
+    gs_entries gone = *all;
+
     *all = (gs_entries){0};
+    PyMem_Free(gone.slots);
+    for (size_t i = 0; i < gone.used; i++) {
+        PyObject *value = gone.heap[i]->value;
+        PyMem_Free(gone.heap[i]);
+        Py_DECREF(value);
+    }
+    PyMem_Free(gone.heap);
 }

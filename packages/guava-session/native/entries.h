@@ -4,7 +4,8 @@
  * grow the hash table.
  *
  * Ownership: an entry belongs to the structure from gs_entries_insert() to gs_entries_remove();
- * it owns one reference to its value, an exact bytes object, so that dropping it runs no code. */
+ * it owns one reference to its value. Dropping a value may run a weak reference's callback, so it
+ * comes last: whoever calls back finds everything in order. */
 #ifndef GUAVA_SESSION_ENTRIES_H
 #define GUAVA_SESSION_ENTRIES_H
 
@@ -15,7 +16,8 @@
 typedef struct gs_entry gs_entry;
 struct gs_entry {
     gs_entry *newer, *older; /* in order of use */
-    PyObject *value;         /* exact bytes, owned */
+    PyObject *value;         /* owned: bytes, or a kept copy of a dict, see values.h */
+    size_t value_cost;       /* bytes of memory */
     uint64_t hash;
     int64_t expires;   /* nanoseconds on the table's clock */
     int64_t due;       /* when the heap looks at it: never later than expires */
@@ -38,15 +40,18 @@ typedef struct {
 
 gs_entry *gs_entries_find(const gs_entries *all, const char *key, size_t size, uint64_t hash);
 gs_entry *gs_entries_insert(gs_entries *all, const char *key, size_t size, uint64_t hash,
-                            PyObject *value, int64_t expires); /* NULL: out of memory */
+                            PyObject *value, size_t value_cost,
+                            int64_t expires); /* NULL: out of memory */
 void gs_entries_remove(gs_entries *all, gs_entry *entry);
 void gs_entries_use(gs_entries *all, gs_entry *entry);
-void gs_entries_set_value(gs_entries *all, gs_entry *entry, PyObject *value);
+/* The value it had, for the caller to drop when he is done with the entry. */
+PyObject *gs_entries_set_value(gs_entries *all, gs_entry *entry, PyObject *value,
+                               size_t value_cost);
 void gs_entries_set_expires(gs_entries *all, gs_entry *entry, int64_t expires);
 /* Looks at up to `steps` entries that are due and removes the expired ones; how many it removed.
  */
 size_t gs_entries_expire(gs_entries *all, int64_t now, size_t steps);
-size_t gs_entries_cost(size_t key_size, PyObject *value); /* bytes of memory */
+size_t gs_entries_cost(size_t key_size, size_t value_cost); /* bytes of memory */
 void gs_entries_clear(gs_entries *all);
 
 #endif

@@ -1,12 +1,14 @@
-/* table.c: Table, what MemoryStore keeps its sessions in: a mapping from ids to bytes with an
- * expiry per entry, and limits on the number of entries and on their memory. It is separate from
- * entries.c because that one knows nothing of arguments, clocks and exceptions.
+/* table.c: Table, what MemoryStore keeps its sessions in: a mapping from ids to bytes, or to
+ * dicts, with an expiry per entry, and limits on the number of entries and on their memory. It is
+ * separate from entries.c because that one knows nothing of arguments, clocks and exceptions.
  *
- * A user's clock is Python code and may come back into the table, so each method asks for the
- * time before it looks at an entry, and nothing that runs afterwards can call back: keys and
- * values are exact str and bytes. That, and the GIL, make every method atomic. */
+ * Anybody's code may come back into the table: a clock of the user's, `plain`, a collection at an
+ * allocation, a weak reference to a value that is dropped. So each method copies, and asks for
+ * the time, before it looks at an entry; it drops values after its last look; and where it must
+ * allocate in between, it looks again. That, and the GIL, make every method atomic. */
 #include "entries.h"
 #include "parts.h"
+#include "values.h"
 
 #include <math.h>
 #include <time.h>
@@ -23,6 +25,8 @@ typedef struct {
     uint64_t evicted; /* entries dropped for room since the table was made */
     uint64_t expired; /* entries dropped for age */
     PyObject *clock;  /* NULL: the system's */
+    PyObject *plain;  /* makes a dict that values.c knows of one that it does not; NULL: bytes */
+    PyObject *kinds;  /* a tuple of types, see values.h; NULL: bytes */
 } Table;
 
 /* A key as the entries want it; `text` lives as long as the str it came from. */
@@ -109,11 +113,71 @@ read_lifetime(PyObject *object, int64_t now, int64_t *expires)
 }
 
 static int
-check_value(PyObject *value)
+check_bytes(PyObject *value)
 {
     if (PyBytes_CheckExact(value))
         return 0;
     PyErr_Format(PyExc_TypeError, "a stored value is bytes, not %.100s", Py_TYPE(value)->tp_name);
+    return -1;
+}
+
+static size_t
+bytes_cost(PyObject *value)
+{
+    return sizeof(PyBytesObject) + (size_t)PyBytes_GET_SIZE(value);
+}
+
+static PyObject *
+too_large(Table *self, size_t size)
+{
+    return PyErr_Format(PyExc_ValueError,
+                        "a value of %zu bytes is more than the table may hold (%zu bytes)", size,
+                        self->max_bytes);
+}
+
+/* What to keep for a value, a new reference. */
+static PyObject *
+table_keep(Table *self, PyObject *value, size_t *cost)
+{
+    PyObject *kept = NULL;
+
+    if (self->plain == NULL) {
+        if (check_bytes(value) < 0)
+            return NULL;
+        *cost = bytes_cost(value);
+        return Py_NewRef(value);
+    }
+    gs_kept result = gs_values_keep(self->kinds, value, self->max_bytes, &kept, cost);
+    if (result == GS_UNKNOWN) {
+        PyObject *plain = PyObject_CallOneArg(self->plain, value);
+        if (plain == NULL)
+            return NULL;
+        result = gs_values_keep(self->kinds, plain, self->max_bytes, &kept, cost);
+        Py_DECREF(plain);
+    }
+    if (result == GS_UNKNOWN)
+        PyErr_SetString(PyExc_TypeError, "plain() returned what cannot be kept");
+    else if (result == GS_TOO_LARGE)
+        (void)too_large(self, *cost);
+    return kept;
+}
+
+static PyObject *
+table_hand_out(PyObject *kept) /* takes the reference */
+{
+    if (PyBytes_CheckExact(kept))
+        return kept;
+    PyObject *copy = gs_values_copy(kept);
+    Py_DECREF(kept);
+    return copy;
+}
+
+static int
+check_records(Table *self, const char *name)
+{
+    if (self->plain != NULL)
+        return 0;
+    PyErr_Format(PyExc_TypeError, "%s() is for a table of dicts; this one has bytes", name);
     return -1;
 }
 
@@ -147,6 +211,17 @@ table_make_room(Table *self)
     }
 }
 
+/* What the entry held, for the caller to drop after his last look at the table. */
+static PyObject *
+table_put(Table *self, gs_entry *entry, PyObject *value, size_t cost, int64_t expires)
+{
+    PyObject *old = gs_entries_set_value(&self->all, entry, value, cost);
+
+    gs_entries_set_expires(&self->all, entry, expires);
+    gs_entries_use(&self->all, entry);
+    return old;
+}
+
 /* One entry, alive or not there. 0: not there; 1: *entry; -1: error. */
 static int
 table_lookup(Table *self, PyObject *sid, gs_entry **entry)
@@ -165,13 +240,22 @@ table_lookup(Table *self, PyObject *sid, gs_entry **entry)
 static PyObject *
 table_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
-    static char *keywords[] = {"max_entries", "max_bytes", "clock", NULL};
+    static char *keywords[] = {"max_entries", "max_bytes", "clock", "plain", "kinds", NULL};
     Py_ssize_t max_entries = DEFAULT_MAX_ENTRIES, max_bytes = DEFAULT_MAX_BYTES;
-    PyObject *clock = Py_None;
+    PyObject *clock = Py_None, *plain = Py_None, *kinds = NULL;
 
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|nnO:Table", keywords, &max_entries,
-                                     &max_bytes, &clock))
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|nnOOO!:Table", keywords, &max_entries,
+                                     &max_bytes, &clock, &plain, &PyTuple_Type, &kinds))
         return NULL;
+    if (plain != Py_None && !PyCallable_Check(plain))
+        return PyErr_Format(PyExc_TypeError, "plain must be callable, not %.100s",
+                            Py_TYPE(plain)->tp_name);
+    Py_ssize_t count = kinds == NULL ? 0 : PyTuple_GET_SIZE(kinds);
+    if (plain == Py_None ? count > 0 : count < 3) {
+        PyErr_SetString(PyExc_TypeError,
+                        "a table of dicts needs plain, and kinds: timezone, datetime, time, ...");
+        return NULL;
+    }
     if (max_entries < 1 || max_entries >= (Py_ssize_t)UINT32_MAX)
         return PyErr_Format(PyExc_ValueError, "max_entries must be 1 to 4294967294, not %zd",
                             max_entries);
@@ -186,6 +270,8 @@ table_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     self->max_entries = (size_t)max_entries;
     self->max_bytes = (size_t)max_bytes;
     self->clock = clock == Py_None ? NULL : Py_NewRef(clock);
+    self->plain = plain == Py_None ? NULL : Py_NewRef(plain);
+    self->kinds = Py_XNewRef(kinds);
     return (PyObject *)self;
 }
 
@@ -194,13 +280,17 @@ table_traverse(Table *self, visitproc visit, void *arg)
 {
     Py_VISIT(Py_TYPE(self));
     Py_VISIT(self->clock);
-    return 0;
+    Py_VISIT(self->plain);
+    Py_VISIT(self->kinds);
+    return 0; /* the values are not the collector's, see values.h */
 }
 
 static int
 table_clear_refs(Table *self)
 {
     Py_CLEAR(self->clock);
+    /* plain and kinds stay: what they are tells what the entries are, and they only ever lead
+     * back here through something that is cleared itself. */
     return 0;
 }
 
@@ -212,6 +302,8 @@ table_dealloc(Table *self)
     PyObject_GC_UnTrack(self);
     (void)table_clear_refs(self);
     gs_entries_clear(&self->all);
+    Py_CLEAR(self->plain);
+    Py_CLEAR(self->kinds);
     type->tp_free(self);
     Py_DECREF(type);
 }
@@ -233,7 +325,7 @@ table_get(Table *self, PyObject *sid)
     if (!found)
         Py_RETURN_NONE;
     gs_entries_use(&self->all, entry);
-    return Py_NewRef(entry->value);
+    return table_hand_out(Py_NewRef(entry->value));
 }
 
 PyDoc_STRVAR(set_doc,
@@ -249,35 +341,45 @@ table_set(Table *self, PyObject *const *args, Py_ssize_t nargs)
 {
     Key key;
     int64_t now, expires;
+    size_t cost = 0;
+    PyObject *kept = NULL, *old = NULL;
 
-    if (check_count("set", nargs, 3) < 0 || read_key(args[0], &key) < 0 ||
-        check_value(args[1]) < 0 || table_now(self, &now) < 0 ||
-        read_lifetime(args[2], now, &expires) < 0)
+    if (check_count("set", nargs, 3) < 0 || read_key(args[0], &key) < 0)
         return NULL;
     if (key.size > GS_KEY_MAX)
         return PyErr_Format(PyExc_ValueError, "a session id has at most %d bytes, not %zd",
                             GS_KEY_MAX, key.size);
-    if (gs_entries_cost((size_t)key.size, args[1]) > self->max_bytes)
-        return PyErr_Format(PyExc_ValueError,
-                            "a value of %zd bytes is more than the table may hold (%zu bytes)",
-                            PyBytes_GET_SIZE(args[1]), self->max_bytes);
+    kept = table_keep(self, args[1], &cost);
+    if (kept == NULL || table_now(self, &now) < 0 || read_lifetime(args[2], now, &expires) < 0)
+        goto error;
+    if (gs_entries_cost((size_t)key.size, cost) > self->max_bytes) {
+        (void)too_large(self, self->plain == NULL ? (size_t)PyBytes_GET_SIZE(kept) : cost);
+        goto error;
+    }
 
     self->expired += gs_entries_expire(&self->all, now, STEPS_PER_SET);
     gs_entry *entry = gs_entries_find(&self->all, key.text, (size_t)key.size, key.hash);
     if (entry == NULL) {
-        if (!gs_entries_insert(&self->all, key.text, (size_t)key.size, key.hash, args[1], expires))
-            return PyErr_NoMemory();
+        if (!gs_entries_insert(&self->all, key.text, (size_t)key.size, key.hash, kept, cost,
+                               expires)) {
+            (void)PyErr_NoMemory();
+            goto error;
+        }
     } else {
-        gs_entries_set_value(&self->all, entry, args[1]);
-        gs_entries_set_expires(&self->all, entry, expires);
-        gs_entries_use(&self->all, entry);
+        old = table_put(self, entry, kept, cost, expires);
     }
     table_make_room(self);
+    Py_DECREF(kept);
+    Py_XDECREF(old);
     Py_RETURN_NONE;
+error:
+    Py_XDECREF(kept);
+    return NULL;
 }
 
 PyDoc_STRVAR(replace_doc, "replace($self, sid, old, new, lifetime, /)\n--\n\n"
-                          "Store `new` for sid if what is stored is still `old`; whether it was.");
+                          "Store `new` for sid if what is stored is still `old`; whether it was.\n"
+                          "It is for a table of bytes.");
 
 static PyObject *
 table_replace(Table *self, PyObject *const *args, Py_ssize_t nargs)
@@ -286,23 +388,123 @@ table_replace(Table *self, PyObject *const *args, Py_ssize_t nargs)
     int64_t now, expires;
 
     if (check_count("replace", nargs, 4) < 0 || read_key(args[0], &key) < 0 ||
-        check_value(args[1]) < 0 || check_value(args[2]) < 0 || table_now(self, &now) < 0 ||
+        check_bytes(args[1]) < 0 || check_bytes(args[2]) < 0 || table_now(self, &now) < 0 ||
         read_lifetime(args[3], now, &expires) < 0)
         return NULL;
-    if (gs_entries_cost((size_t)key.size, args[2]) > self->max_bytes)
-        return PyErr_Format(PyExc_ValueError,
-                            "a value of %zd bytes is more than the table may hold (%zu bytes)",
-                            PyBytes_GET_SIZE(args[2]), self->max_bytes);
+    if (gs_entries_cost((size_t)key.size, bytes_cost(args[2])) > self->max_bytes)
+        return too_large(self, (size_t)PyBytes_GET_SIZE(args[2]));
 
     gs_entry *entry = table_find(self, &key, now);
     /* The very same object: nobody else can have put it there, and no bytes are compared. */
     if (entry == NULL || entry->value != args[1])
         Py_RETURN_FALSE;
-    gs_entries_set_value(&self->all, entry, args[2]);
-    gs_entries_set_expires(&self->all, entry, expires);
-    gs_entries_use(&self->all, entry);
+    PyObject *old = table_put(self, entry, args[2], bytes_cost(args[2]), expires);
     table_make_room(self);
+    Py_DECREF(old);
     Py_RETURN_TRUE;
+}
+
+/* Puts `kept` in the place of `old`, if that is still there. 1, 0; -1 with an exception. */
+static int
+table_exchange(Table *self, const Key *key, PyObject *old, PyObject *kept, int64_t expires)
+{
+    size_t cost = gs_values_cost(kept);
+    gs_entry *entry = gs_entries_find(&self->all, key->text, (size_t)key->size, key->hash);
+
+    if (gs_entries_cost((size_t)key->size, cost) > self->max_bytes) {
+        (void)too_large(self, cost);
+        return -1;
+    }
+    if (entry == NULL || entry->value != old)
+        return 0;
+    Py_DECREF(table_put(self, entry, kept, cost, expires)); /* not the last: `old` is held */
+    table_make_room(self);
+    return 1;
+}
+
+PyDoc_STRVAR(merge_doc,
+             "merge($self, sid, changed, removed, reserved, lifetime, /)\n--\n\n"
+             "Bring the dict `changed` into the one stored for sid, without the keys of the\n"
+             "tuple `removed`; whether sid was there. With a str for `reserved`, only what is\n"
+             "stored under that stays; else it is None.");
+
+static PyObject *
+table_merge(Table *self, PyObject *const *args, Py_ssize_t nargs)
+{
+    Key key;
+    int64_t now, expires;
+    size_t cost;
+    PyObject *changed = NULL;
+    int done = 0;
+
+    if (check_count("merge", nargs, 5) < 0 || check_records(self, "merge") < 0 ||
+        read_key(args[0], &key) < 0)
+        return NULL;
+    if (!PyTuple_CheckExact(args[2]) || (args[3] != Py_None && !PyUnicode_CheckExact(args[3])))
+        return PyErr_Format(PyExc_TypeError, "merge() takes a tuple and a str, or None");
+    changed = table_keep(self, args[1], &cost);
+    if (changed == NULL || table_now(self, &now) < 0 || read_lifetime(args[4], now, &expires) < 0)
+        goto error;
+    while (!done) {
+        gs_entry *entry = table_find(self, &key, now);
+        if (entry == NULL)
+            break;
+        PyObject *old = Py_NewRef(entry->value);
+        PyObject *merged =
+            gs_values_merge(old, changed, args[2], args[3] == Py_None ? NULL : args[3]);
+        done = merged == NULL ? -1 : table_exchange(self, &key, old, merged, expires);
+        Py_XDECREF(merged);
+        Py_DECREF(old);
+        if (done < 0)
+            goto error;
+    }
+    Py_DECREF(changed);
+    return PyBool_FromLong(done);
+error:
+    Py_XDECREF(changed);
+    return NULL;
+}
+
+PyDoc_STRVAR(compare_doc, "compare_and_set($self, sid, old, new, lifetime, /)\n--\n\n"
+                          "Store the dict `new` for sid if what is stored equals the dict `old`,\n"
+                          "in values and their types; whether it did.");
+
+static PyObject *
+table_compare_and_set(Table *self, PyObject *const *args, Py_ssize_t nargs)
+{
+    Key key;
+    int64_t now, expires;
+    size_t cost;
+    PyObject *old = NULL, *new = NULL;
+    int done = 0;
+
+    if (check_count("compare_and_set", nargs, 4) < 0 ||
+        check_records(self, "compare_and_set") < 0 || read_key(args[0], &key) < 0)
+        return NULL;
+    old = table_keep(self, args[1], &cost);
+    new = old == NULL ? NULL : table_keep(self, args[2], &cost);
+    if (new == NULL || table_now(self, &now) < 0 || read_lifetime(args[3], now, &expires) < 0)
+        goto error;
+    while (!done) {
+        gs_entry *entry = table_find(self, &key, now);
+        if (entry == NULL)
+            break;
+        PyObject *found = Py_NewRef(entry->value);
+        int same = gs_values_same(found, old);
+        done = same <= 0 ? same : table_exchange(self, &key, found, new, expires);
+        Py_DECREF(found);
+        if (done < 0)
+            goto error;
+        if (same == 0)
+            break;
+    }
+    Py_DECREF(old);
+    Py_DECREF(new);
+    return PyBool_FromLong(done);
+error:
+    Py_XDECREF(old);
+    Py_XDECREF(new);
+    return NULL;
 }
 
 PyDoc_STRVAR(touch_doc,
@@ -342,7 +544,23 @@ table_pop(Table *self, PyObject *sid)
         Py_RETURN_NONE;
     PyObject *value = Py_NewRef(entry->value);
     gs_entries_remove(&self->all, entry);
-    return value;
+    return table_hand_out(value);
+}
+
+PyDoc_STRVAR(discard_doc, "discard($self, sid, /)\n--\n\n"
+                          "Remove sid; whether it was there.");
+
+static PyObject *
+table_discard(Table *self, PyObject *sid)
+{
+    gs_entry *entry;
+    int found = table_lookup(self, sid, &entry);
+
+    if (found < 0)
+        return NULL;
+    if (found)
+        gs_entries_remove(&self->all, entry);
+    return PyBool_FromLong(found);
 }
 
 PyDoc_STRVAR(clear_doc, "clear($self, /)\n--\n\n"
@@ -424,16 +642,25 @@ static PyMethodDef table_methods[] = {
     {"set", (PyCFunction)(void (*)(void))table_set, METH_FASTCALL, set_doc},
     {"replace", (PyCFunction)(void (*)(void))table_replace, METH_FASTCALL, replace_doc},
     {"touch", (PyCFunction)(void (*)(void))table_touch, METH_FASTCALL, touch_doc},
+    {"merge", (PyCFunction)(void (*)(void))table_merge, METH_FASTCALL, merge_doc},
+    {"compare_and_set", (PyCFunction)(void (*)(void))table_compare_and_set, METH_FASTCALL,
+     compare_doc},
     {"pop", (PyCFunction)table_pop, METH_O, pop_doc},
+    {"discard", (PyCFunction)table_discard, METH_O, discard_doc},
     {"clear", (PyCFunction)table_clear, METH_NOARGS, clear_doc},
     {"expire", (PyCFunction)table_expire, METH_O, expire_doc},
     {NULL},
 };
 
 PyDoc_STRVAR(table_doc,
-             "Table(max_entries=100000, max_bytes=268435456, clock=None)\n--\n\n"
+             "Table(max_entries=100000, max_bytes=268435456, clock=None, plain=None,\n"
+             "      kinds=())\n--\n\n"
              "Ids to bytes, each with its expiry, within limits. `clock` is a callable that\n"
              "returns seconds; without one it is a system clock that is never set back.\n\n"
+             "With `plain` it has dicts, which it copies on their way in and out: lists,\n"
+             "tuples (as lists) and dicts of str, int, float, bool, None, bytes and `kinds`,\n"
+             "a tuple of types: timezone, datetime, time and any others that are immutable.\n"
+             "A dict that holds anything else is given to plain(), for one that does not.\n\n"
              "Raises ValueError for limits below 1.");
 
 static PyType_Slot table_slots[] = {

@@ -24,12 +24,12 @@ def test_defaults_are_the_documented_ones():
     sid = generate_id()
     store.set(sid, {"a": 1})
     for number in range(100_000):
-        store._table.set(str(number), b"", 1)
+        store.set(str(number), {})
     assert len(store) == 100_000 and store.get(sid) is None
     store.clear()
     half = bytes(128 << 20)
-    store._table.set("a", half, 1)
-    store._table.set("b", half, 1)  # with what an entry costs, more than 256 MiB
+    store.set("a", {"half": half})
+    store.set("b", {"half": half})  # with what an entry costs, more than 256 MiB
     assert len(store) == 1
 
 

@@ -17,6 +17,18 @@ from typing import Any
 #: What every serializer keeps as it is.
 PLAIN = frozenset({str, int, float, bool, type(None)})
 
+#: What a store in this process may share, as nothing can change it. The native copies know the
+#: first three: a zone that is not Python's own `timezone` is left to `pack`.
+SHARED = (
+    datetime.timezone,
+    datetime.datetime,
+    datetime.time,
+    datetime.date,
+    datetime.timedelta,
+    decimal.Decimal,
+    uuid.UUID,
+)
+
 _DICT = "$dict"
 
 _PACK: dict[type, tuple[str, Callable[[Any], Any]]] = {

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import threading
 
 import pytest
 from guava_session import FileStore, MemoryStore, SessionManager, SessionStore, SQLiteStore
@@ -84,6 +85,32 @@ def test_stores_by_url_and_by_path(tmp_path, monkeypatch):
             assert type(find_manager().store).__name__ == kind
     with override_settings(GUAVA_SESSION_STORE="places_of_sessions.manager"):
         assert find_manager() is module.manager
+
+
+def test_first_requests_at_once_find_one_store(monkeypatch):
+    from django.test.utils import override_settings
+    from guava_session.django import find_manager
+
+    makers, both = [], threading.Barrier(2, timeout=60)
+
+    def make():
+        makers.append(threading.current_thread())
+        return MemoryStore()
+
+    def find():
+        both.wait()
+        found.append(find_manager())
+
+    module = type(sys)("places_of_sessions")
+    module.make, found = make, []
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    with override_settings(GUAVA_SESSION_STORE="places_of_sessions.make"):
+        threads = [threading.Thread(target=find) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert len(makers) == 1 and found[0] is found[1]
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 from django.conf import settings
@@ -15,6 +16,8 @@ _NAME = "GUAVA_SESSION_STORE"
 
 #: What was found last, and for which settings: tests override them.
 _found: tuple[tuple[Any, ...], SessionManager] | None = None
+#: Two stores in memory for two first requests would each have half of the sessions.
+_making = threading.Lock()
 
 
 def find_manager() -> SessionManager:
@@ -28,7 +31,10 @@ def find_manager() -> SessionManager:
     key = (value, settings.SESSION_COOKIE_AGE)
     found = _found
     if found is None or found[0] != key:
-        found = _found = key, _make(value)
+        with _making:
+            found = _found
+            if found is None or found[0] != key:
+                found = _found = key, _make(value)
     return found[1]
 
 

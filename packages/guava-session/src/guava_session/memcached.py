@@ -7,6 +7,7 @@ import importlib
 import math
 import os
 import secrets
+import select
 import struct
 import threading
 import time
@@ -267,18 +268,19 @@ class MemcachedStore(SessionStore):
     # Words of memcached.
 
     def _ask(self, name: str, *arguments: Any, **options: Any) -> Any:
+        reads = name.startswith("get")
         for again in (True, False):
-            client = self._borrow()
+            client = self._borrow(reads)
             try:
                 answer = getattr(client, name)(*arguments, **options)
             except BaseException as error:
                 # Whatever happened, the rest of an answer may still be on its way there.
                 client.close()
                 if isinstance(error, self._broken):
-                    # A connection that the server has closed meanwhile is no error of the
-                    # visitor's. All may be asked twice: each word says what is to be there.
                     self._forget()
-                    if again:
+                    # The server may have done what it did not answer: written twice, it would
+                    # take back what others have written or deleted in between.
+                    if again and reads:
                         continue
                 elif isinstance(error, self._refused) and "too large" in str(error):
                     raise ValueError(
@@ -294,15 +296,23 @@ class MemcachedStore(SessionStore):
 
     # Connections, which are used by one thread at a time, and never across a fork.
 
-    def _borrow(self) -> Any:
-        with self._mutex:
-            if self._pid != os.getpid():
-                self._idle, self._pid = [], os.getpid()
-            if self._idle:
-                return self._idle.pop()
-        return self._connect(
-            self._server, connect_timeout=self._timeout, timeout=self._timeout, no_delay=True
-        )
+    def _borrow(self, reads: bool) -> Any:
+        while True:
+            with self._mutex:
+                if self._pid != os.getpid():
+                    self._idle, self._pid = [], os.getpid()
+                client = self._idle.pop() if self._idle else None
+            if client is None:
+                return self._connect(
+                    self._server,
+                    connect_timeout=self._timeout,
+                    timeout=self._timeout,
+                    no_delay=True,
+                )
+            # What only reads may be asked again; all else must not find a closed connection.
+            if reads or not _has_ended(client.sock):
+                return client
+            client.close()
 
     def _give_back(self, client: Any) -> None:
         with self._mutex:
@@ -318,6 +328,15 @@ class MemcachedStore(SessionStore):
                 return
         for client in idle:
             client.close()
+
+
+def _has_ended(sock: Any) -> bool:
+    """Whether the server has closed it, or says something unasked."""
+    if sock is None:
+        return True
+    poll = select.poll()
+    poll.register(sock, select.POLLIN)
+    return bool(poll.poll(0))
 
 
 def _address(server: str) -> tuple[str, int] | str:

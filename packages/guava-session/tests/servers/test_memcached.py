@@ -7,6 +7,7 @@ import pytest
 from guava_session import MemcachedStore, SessionManager, StoreError, storage_key
 from guava_session.testing import StoreConformance
 from pymemcache.client.base import Client
+from pymemcache.exceptions import MemcacheUnexpectedCloseError
 
 _prefixes = (f"test{number}:" for number in itertools.count())
 
@@ -164,3 +165,51 @@ def test_one_that_does_not_answer_is_an_error():
     ):
         with pytest.raises(StoreError, match="memcached: "):
             call()
+
+
+def test_a_restart_is_no_error_whatever_comes_first(serve):
+    server = serve("memcached")
+    with MemcachedStore(server.address, timeout=30) as store:
+        sid = store.generate_id()
+        for call in (
+            lambda: store.delete(sid),
+            lambda: store.lock(sid, 1),
+            lambda: store.clear(),
+            lambda: store.set(sid, {"a": 1}),
+            lambda: store.get(sid),
+        ):
+            store.set(sid, {"a": 1})
+            server.stop()
+            server.start()
+            call()
+
+
+@pytest.mark.parametrize("word", ["set", "cas", "delete", "add"])
+def test_what_may_have_been_done_is_not_done_again(store, word):
+    """The connection breaks when the server has done it and before it says so."""
+    asked = []
+
+    class Breaks(Client):
+        pass
+
+    def breaks(client, *arguments, **options):
+        getattr(Client, word)(client, *arguments, **options)
+        asked.append(arguments)
+        raise MemcacheUnexpectedCloseError
+
+    setattr(Breaks, word, breaks)
+    sid = store.generate_id()
+    store.set(sid, {"a": 1})
+    store._forget()
+    store._connect = Breaks
+    call = {
+        "set": lambda: store.set(sid, {"a": 2}),
+        "cas": lambda: store.merge(sid, {"a": 2}),
+        "delete": lambda: store.delete(sid),
+        "add": lambda: store.lock(sid, 60),
+    }[word]
+    with pytest.raises(StoreError, match="memcached: "):
+        call()
+    assert len(asked) == 1
+    store._connect = Client
+    assert store.get(sid) == {"set": {"a": 2}, "cas": {"a": 2}, "add": {"a": 1}}.get(word)

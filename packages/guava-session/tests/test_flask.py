@@ -310,7 +310,14 @@ def test_a_store_that_is_gone_is_an_error_and_no_empty_session(caplog):
         assert answer.status_code == 200 and "Set-Cookie" not in answer.headers
         assert "could not be saved" in caplog.text
         client.set_cookie("session", MemoryStore().generate_id())
-        assert client.get("/look").status_code == 500
+        assert client.get("/look").status_code == 503
+        assert "the store does not answer" in caplog.text
+        assert client.get("/plain").status_code == 200
+    app = make_app(Gone())
+    app.register_error_handler(StoreError, lambda error: ("mine", 418))
+    client = app.test_client()
+    client.set_cookie("session", MemoryStore().generate_id())
+    assert client.get("/look").status_code == 418
 
 
 def test_wrong_arguments():

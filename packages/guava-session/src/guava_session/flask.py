@@ -18,8 +18,8 @@ except ImportError as error:
     ) from error
 
 from .manager import SessionManager
-from .session import Session
-from .store import SessionStore
+from .session import Session, log
+from .store import SessionStore, StoreError
 
 if TYPE_CHECKING:
     from flask import Request, Response
@@ -127,6 +127,8 @@ class GuavaSessions(SessionInterface):
 
     As in Flask, a session is saved also when the answer is an error page. With a manager that has
     ``lock=True`` use `init_app`: the lock is then given back also when an exception is passed on.
+    `init_app` also answers 503 when a store does not; an error handler of yours for `StoreError`
+    may say it better.
 
     :param app: the application; or leave it out, and use `init_app` or assign
         ``app.session_interface``
@@ -160,6 +162,7 @@ class GuavaSessions(SessionInterface):
         """Become the sessions of an application."""
         app.session_interface = self
         app.teardown_request(self._release)
+        app.register_error_handler(StoreError, _unavailable)
 
     def open_session(self, app: Flask, request: Request) -> FlaskSession:
         """The session of a request; nothing is read before it is touched."""
@@ -240,6 +243,11 @@ class GuavaSessions(SessionInterface):
             same_site=same_site or "Lax",
             idle_timeout=seconds if 0 < seconds < self._given.lifetime else None,
         )
+
+
+def _unavailable(error: StoreError) -> tuple[str, int]:
+    log.error("a request had no session: the store does not answer", exc_info=error)
+    return "The sessions of this site cannot be reached. Please try again.", 503
 
 
 def _flash(item: Any) -> Any:

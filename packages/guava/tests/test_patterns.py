@@ -258,3 +258,35 @@ def test_a_router_of_ones_own_may_look_at_the_body(site: Callable, run: Callable
     client = run(server)
     assert client.post("/", "a=1").text == "good"
     assert client.post("/", "a=2").text == "other"
+
+
+@pytest.mark.parametrize("pattern", ["/a/{req}", "/a/{req:int}", "/a/{req:path}"])
+def test_a_parameter_with_the_requests_name_is_refused(pattern) -> None:
+    def show(req):
+        return "x"
+
+    server = guava.server.Server(port=0)
+    router = guava.router.Router()
+    router.register(pattern, show)
+    server.add_router(router)
+    with pytest.raises(
+        TypeError, match=r"its parameter 'req' is called as the argument of .*show"
+    ):
+        server._dispatcher.check()
+
+
+def test_other_names_are_everybodys(serve: Callable, run: Callable) -> None:
+    server = guava.server.Server(port=0)
+    router = guava.router.Router()
+    router.register("/a/{req}", lambda request, req: f"{req} of {request.method}")
+    router.register("/b/{request}", lambda req, /, request: request)
+    router.register("/c/{self}", Methods().show)
+    server.add_router(router)
+    client = run(server)
+    assert client.ask("/a/1").text == "1 of GET"
+    assert client.ask("/b/2").text == "2"
+
+
+class Methods:
+    def show(this, req, **parameters):
+        return str(parameters)

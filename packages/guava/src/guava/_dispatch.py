@@ -1,7 +1,10 @@
 """From a request to its answer: ask the routers, and carry out what they say."""
 
+import inspect
 import logging
+import re
 from collections.abc import Mapping
+from types import FunctionType, MethodType
 from typing import Any, Protocol
 
 import guava_router
@@ -36,6 +39,20 @@ class ErrorPage(Protocol):
     def __call__(
         self, req: Request, status: int, text: str | None, error: Exception | None
     ) -> Response: ...
+
+
+def _check_names(route: guava_router.Route) -> None:
+    """A function gets the request as its first argument, and the parameters by their names."""
+    if not isinstance(route.handler, (FunctionType, MethodType)):
+        return
+    first = next(iter(inspect.signature(route.handler).parameters.values()), None)
+    if first is None or first.kind is not first.POSITIONAL_OR_KEYWORD:
+        return
+    if re.search(rf"{{{first.name}[:}}.?]", route.pattern):
+        raise TypeError(
+            f"{route.pattern} at {route.where}: its parameter {first.name!r} is called as the "
+            f"argument of {route.handler.__qualname__}() that the request is; rename one of them"
+        )
 
 
 class Dispatcher:
@@ -86,8 +103,12 @@ class Dispatcher:
 
         Raises:
             LookupError: one of them leads nowhere; says where it was registered.
+            TypeError: a pattern's parameter has the name of the argument that the request is.
         """
         self._mounts.check()
+        for router in self._mounts.routers:
+            for route in router.routes():
+                _check_names(route)
 
     def _otherwise(self, req: Request, router: Router | None, answer: Any) -> Any:
         """Answers what is not a call of a prepared action."""

@@ -102,10 +102,11 @@ class RedisStore(RedisFormat):
 
     Each is a hash under ``prefix`` and the SHA-256 of its id, which the server itself forgets
     after the lifetime. merge(), take() and touch() are one round trip each, and atomic. A
-    connection that broke is made again, and a command is tried once more.
+    connection that broke while nobody used it is made anew. No command is sent twice: the server
+    may have done what it did not answer, and a session that was taken would then be none.
 
     :param url: ``redis://host:6379/0``, ``rediss://`` for TLS, ``unix:///path``; or a
-        `redis.Redis` of yours, with time-outs of its own
+        `redis.Redis` of yours, with time-outs of its own; give it ``retry=Retry(NoBackoff(), 0)``
     :param lifetime: seconds that a session lives after it was last saved or touched
     :param prefix: what the keys begin with; those of several applications must differ
     :param timeout: seconds to wait for a connection, and for an answer
@@ -135,9 +136,8 @@ class RedisStore(RedisFormat):
                 url,
                 socket_timeout=timeout,
                 socket_connect_timeout=timeout,
-                # A connection that the server has closed meanwhile is no error of the visitor's.
-                retry=retry.Retry(backoff.NoBackoff(), 1),
-                retry_on_error=[redis.ConnectionError],
+                # Its pool looks whether the server has closed a connection before it lends it.
+                retry=retry.Retry(backoff.NoBackoff(), 0),
             )
         self._redis = url
         self._error: builtins.type[Exception] = redis.RedisError

@@ -151,10 +151,8 @@ class AsyncRedisStore(RedisFormat):
                     self._url,
                     socket_timeout=self._timeout,
                     socket_connect_timeout=self._timeout,
-                    # A connection that the server has closed meanwhile is no error of the
-                    # visitor's.
-                    retry=self._retry.Retry(self._backoff.NoBackoff(), 1),
-                    retry_on_error=[self._library.ConnectionError],
+                    # As RedisStore: no command is sent twice.
+                    retry=self._retry.Retry(self._backoff.NoBackoff(), 0),
                 )
             )
         return client

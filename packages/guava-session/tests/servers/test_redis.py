@@ -8,6 +8,7 @@ import time
 
 import pytest
 import redis
+import redis.asyncio
 from guava_session import (
     AsyncRedisStore,
     LayeredStore,
@@ -254,3 +255,50 @@ def test_restarts_under_load_lose_nothing_that_was_promised(redis_server):
         found = store.get(sid)
         assert len(promised) >= 60
         assert [name for name, number in promised if found.get(name) != number] == []
+
+
+@pytest.mark.parametrize("problem", [redis.ConnectionError, redis.TimeoutError])
+@pytest.mark.parametrize("kind", ["sync", "async"])
+def test_what_may_have_been_done_is_not_done_again(redis_server, monkeypatch, kind, problem):
+    """The server has taken the session, and the answer does not come: that is not None."""
+    prefix = next(_prefixes)
+    with RedisStore(redis_server.url, prefix=prefix, timeout=30) as store:
+        sid = store.generate_id()
+        store.set(sid, {"a": 1})
+        assert store.take(sid) == {"a": 1}  # the server knows the script now
+        store.set(sid, {"a": 1})
+        broken = []
+
+        def breaks(answer):
+            if isinstance(answer, list) and not broken:
+                broken.append(answer)
+                raise problem("the answer got lost")
+            return answer
+
+        if kind == "sync":
+            connections = redis.connection.AbstractConnection
+            read = connections.read_response
+            monkeypatch.setattr(
+                connections, "read_response", lambda *a, **k: breaks(read(*a, **k))
+            )
+            with pytest.raises(StoreError, match="got lost"):
+                store.take(sid)
+        else:
+            connections = redis.asyncio.connection.AbstractConnection
+            aread = connections.read_response
+
+            async def read_response(*arguments, **options):
+                return breaks(await aread(*arguments, **options))
+
+            monkeypatch.setattr(connections, "read_response", read_response)
+
+            async def take():
+                other = AsyncRedisStore(redis_server.url, prefix=prefix, timeout=30)
+                try:
+                    await other.take(sid)
+                finally:
+                    await other.close()
+
+            with pytest.raises(StoreError, match="got lost"):
+                asyncio.run(take())
+        assert len(broken) == 1 and store.get(sid) is None

@@ -6,7 +6,7 @@ import json
 import weakref
 
 import pytest
-from guava_http import FileBody, Headers, Response, http_date, status_phrase
+from guava_http import URL, FileBody, Headers, Request, Response, http_date, status_phrase
 
 EPOCH = b"Date: Thu, 01 Jan 1970 00:00:00 GMT\r\n"
 
@@ -297,13 +297,23 @@ def test_redirect(location, sent):
     assert response.headers["Location"] == sent
 
 
+def test_redirect_to_a_url():
+    here = Request(url="/a?page=2", host="h.example").URL
+    for url, sent in [
+        (here.update_query(page=3), "http://h.example/a?page=3"),
+        (URL("/é"), "/%C3%A9"),
+        (URL("https://me:secret@x.example/"), "https://me:secret@x.example/"),
+    ]:
+        assert Response.redirect(url, 303).headers["Location"] == sent
+
+
 def test_redirect_status():
     for status in (301, 302, 303, 307, 308):
         assert Response.redirect("/", status).status == status
     for status in (200, 299, 300, 304, 305, 306, 309, 400, 2**70, "302"):
         with pytest.raises(ValueError, match="redirect"):
             Response.redirect("/", status)
-    with pytest.raises(TypeError, match="location must be a str"):
+    with pytest.raises(TypeError, match="location must be a str or a URL, not bytes"):
         Response.redirect(b"/")
 
 

@@ -155,13 +155,10 @@ response_html(PyObject *cls, PyObject *const *args, Py_ssize_t n_args, PyObject 
 /* A Location is an ASCII URI reference (RFC 9110, 10.2.2). What is beyond ASCII is encoded as
  * browsers do; so is the backslash, which they take for a slash: "/\host" would lead away. */
 static PyObject *
-location_str(PyObject *location)
+encoded_location(PyObject *location)
 {
     static const char kept[] = "!#$%&'()*+,/:;=?@[]";
     Py_ssize_t n;
-    if (!PyUnicode_Check(location))
-        return PyErr_Format(PyExc_TypeError, "location must be a str, not %.200s",
-                            Py_TYPE(location)->tp_name);
     const char *base = PyUnicode_AsUTF8AndSize(location, &n);
     if (base == NULL)
         return NULL;
@@ -174,6 +171,28 @@ location_str(PyObject *location)
     PyObject *str = gh_latin1(text, gh_quote(base, (size_t)n, kept, text));
     PyMem_Free(text);
     return str;
+}
+
+/* repr() of a URL hides its password, str() is what is to be sent. */
+static PyObject *
+location_str(PyObject *location)
+{
+    if (PyUnicode_Check(location))
+        return encoded_location(location);
+    PyObject *module = PyImport_ImportModule("guava_http.url");
+    PyObject *type = module == NULL ? NULL : PyObject_GetAttrString(module, "URL");
+    int is_url = type == NULL ? -1 : PyObject_IsInstance(location, type);
+    Py_XDECREF(module);
+    Py_XDECREF(type);
+    if (is_url < 0)
+        return NULL;
+    if (!is_url)
+        return PyErr_Format(PyExc_TypeError, "location must be a str or a URL, not %.200s",
+                            Py_TYPE(location)->tp_name);
+    PyObject *str = PyObject_Str(location);
+    PyObject *encoded = str == NULL ? NULL : encoded_location(str);
+    Py_XDECREF(str);
+    return encoded;
 }
 
 static int
@@ -244,11 +263,12 @@ PyMethodDef gh_response_methods[] = {
            "text($type, text, status=200, headers=None)\n--\n\nA response as text/plain."),
     METHOD(html, FAST | METH_CLASS,
            "html($type, html, status=200, headers=None)\n--\n\nA response as text/html."),
-    METHOD(redirect, FAST | METH_CLASS,
-           "redirect($type, location, status=302, headers=None)\n--\n\n"
-           "Sends the client to another place (RFC 9110, 15.4).\n\n"
-           "location: str, absolute or relative; spaces, backslashes and what is not ASCII are\n"
-           "percent-encoded. ValueError: control characters in it, or a status that is no\n"
-           "redirect's."),
+    METHOD(
+        redirect, FAST | METH_CLASS,
+        "redirect($type, location, status=302, headers=None)\n--\n\n"
+        "Sends the client to another place (RFC 9110, 15.4).\n\n"
+        "location: str or URL, absolute or relative; spaces, backslashes and what is not ASCII\n"
+        "are percent-encoded. ValueError: control characters in it, or a status that is no\n"
+        "redirect's."),
     {NULL},
 };

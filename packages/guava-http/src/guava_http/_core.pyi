@@ -603,11 +603,13 @@ class Response:
     def html(cls, html: str | Buffer, status: int = 200, headers: _Pairs | None = None) -> Self:
         """A response as text/html."""
     @classmethod
-    def redirect(cls, location: str, status: int = 302, headers: _Pairs | None = None) -> Self:
+    def redirect(
+        cls, location: str | URL, status: int = 302, headers: _Pairs | None = None
+    ) -> Self:
         """Sends the client to another place (RFC 9110, 15.4).
 
-        location: str, absolute or relative; spaces, backslashes and what is not ASCII are
-        percent-encoded. ValueError: control characters in it, or a status that is no
+        location: str or URL, absolute or relative; spaces, backslashes and what is not ASCII
+        are percent-encoded. ValueError: control characters in it, or a status that is no
         redirect's.
         """
 

@@ -1,0 +1,1 @@
+"""Sessions: stores, memory, whole requests; python -m benchmarks.session."""

@@ -85,6 +85,23 @@ def test_what_expired_goes_a_few_at_a_time(store, clock):
     assert [record for _, record in store.iterate()] == [{"b": 1}]
 
 
+def test_who_is_saved_has_no_part_in_what_cannot_be_removed(store, clock, caplog):
+    store.set(store.generate_id(), {"a": 1})
+    clock.now += 101
+
+    def fails(connection, cursor, statement, *rest):
+        if statement.startswith("DELETE"):
+            raise sqlalchemy.exc.OperationalError(statement, {}, Exception("deadlock"))
+
+    sqlalchemy.event.listen(store.engine, "before_cursor_execute", fails)
+    session = SessionManager(store).open(None)
+    session["b"] = 1
+    assert SessionManager(store).commit(session) is not None and session.save_error is None
+    assert "expired sessions were not removed" in caplog.text
+    with pytest.raises(StoreError, match="deadlock"):
+        store.delete_expired()
+
+
 def test_all_are_iterated(store):
     made = {storage_key(sid): {"n": n} for n in range(250) for sid in [store.generate_id()]}
     with store.engine.begin() as connection:

@@ -195,21 +195,27 @@ def test_applications_that_raise_give_it_back(store):
 def test_a_process_that_dies_gives_it_back(tmp_path):
     with FileStore(tmp_path / "sessions") as store:
         sid = begin(store)
-        read, write = os.pipe()
+        # Two pipes: from one, the child could read what it has just written itself.
+        told, tell = os.pipe()
+        until, hold = os.pipe()
         child = os.fork()
         if child == 0:
             try:
+                os.close(hold)
                 held = store.lock(sid, 1)
-                os.write(write, b"y" if held else b"n")
-                os.read(read, 1)  # nothing comes: until it is killed
+                os.write(tell, b"y" if held else b"n")
+                os.read(until, 1)  # nothing comes: until it is killed, or this process ends
             finally:
                 os._exit(1)
-        assert os.read(read, 1) == b"y"
-        assert store.lock(sid, 1) is None
-        os.kill(child, 9)
-        os.waitpid(child, 0)
-        os.close(read)
-        os.close(write)
+        os.close(tell)
+        try:
+            assert os.read(told, 1) == b"y"
+            assert store.lock(sid, 1) is None
+        finally:
+            os.kill(child, 9)
+            os.waitpid(child, 0)
+            for end in (told, until, hold):
+                os.close(end)
         word = store.lock(sid, 1)
         assert word is not None
         store.unlock(sid, word)

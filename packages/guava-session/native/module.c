@@ -5,7 +5,7 @@
 static int
 module_exec(PyObject *module)
 {
-    if (gs_sid_register(module) < 0)
+    if (gs_sid_register(module) < 0 || gs_values_register(module) < 0)
         return -1;
     return gs_table_register(module);
 }

@@ -5,6 +5,8 @@
  * that is no str: for these the JSON serializer has rules and errors, and the caller asks it. */
 #include "values.h"
 
+#include "parts.h"
+
 #include <math.h>
 
 #define DEEPEST 1000 /* levels; a record that contains itself ends here */
@@ -342,4 +344,61 @@ gs_values_same(PyObject *kept, PyObject *other)
         return 1;
     }
     return PyObject_RichCompareBool(kept, other, Py_EQ);
+}
+
+/* Whether a serializer has nothing to do but to write it down. */
+
+static int
+is_plain(PyObject *value, int depth)
+{
+    PyObject *key, *item;
+    Py_ssize_t position = 0;
+
+    if (value == Py_None || PyBool_Check(value) || PyUnicode_CheckExact(value) ||
+        PyLong_CheckExact(value))
+        return 1;
+    if (PyFloat_CheckExact(value))
+        return isfinite(PyFloat_AS_DOUBLE(value));
+    if (depth > DEEPEST)
+        return 0;
+    if (PyList_CheckExact(value) || PyTuple_CheckExact(value)) {
+        for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(value); i++)
+            if (!is_plain(PySequence_Fast_GET_ITEM(value, i), depth + 1))
+                return 0;
+        return 1;
+    }
+    if (!PyDict_CheckExact(value))
+        return 0;
+    while (PyDict_Next(value, &position, &key, &item)) {
+        if (!PyUnicode_CheckExact(key) || !is_plain(item, depth + 1))
+            return 0;
+        /* It would be read as a form of values.py's. */
+        if (PyDict_GET_SIZE(value) == 1 && PyUnicode_GET_LENGTH(key) > 0 &&
+            PyUnicode_READ_CHAR(key, 0) == '$')
+            return 0;
+    }
+    return 1;
+}
+
+PyDoc_STRVAR(is_plain_doc,
+             "is_plain($module, value, /)\n--\n\n"
+             "Whether value is made of nothing but what JSON has: dicts with str keys,\n"
+             "lists, tuples, str, int, finite float, bool, None, no subclasses of them, and\n"
+             "no dict that looks like a form of the package's own.");
+
+static PyObject *
+values_is_plain(PyObject *Py_UNUSED(module), PyObject *value)
+{
+    return PyBool_FromLong(is_plain(value, 0));
+}
+
+static PyMethodDef values_functions[] = {
+    {"is_plain", values_is_plain, METH_O, is_plain_doc},
+    {NULL},
+};
+
+int
+gs_values_register(PyObject *module)
+{
+    return PyModule_AddFunctions(module, values_functions);
 }

@@ -4,6 +4,7 @@ import datetime
 import decimal
 import enum
 import gc
+import json
 import random
 import subprocess
 import sys
@@ -15,6 +16,8 @@ from collections import OrderedDict
 
 import pytest
 from guava_session import JSONSerializer, MemoryStore
+from guava_session._core import is_plain
+from guava_session.values import pack
 
 JSON = JSONSerializer()
 UTC = datetime.UTC
@@ -87,6 +90,23 @@ def test_what_comes_out_is_what_json_gives_back(value):
         store.set("a", {"x": 1})
         assert store.merge("a", record)
         assert types(store.get("a")) == types(JSON.loads(JSON.dumps({"x": 1, **record})))
+
+
+@pytest.mark.parametrize("value", LEAVES, ids=lambda value: type(value).__name__)
+def test_what_is_plain_needs_no_form(value):
+    for nested_value in (value, [value], {"a": (1, {"b": value})}):
+        if is_plain(nested_value):
+            assert pack(nested_value, "key") is nested_value
+            assert types(json.loads(json.dumps(nested_value))) == types(
+                JSON.loads(JSON.dumps({"x": nested_value}))["x"]
+            )
+
+
+def test_what_is_plain():
+    plain = {"a": [1, 1.5, None, True, "b", ("c", {"$d": 1, "e": {}})], "": {"": []}}
+    assert is_plain(plain) and is_plain({}) and is_plain("a")
+    for value in (looped(), nested(5000), float("nan"), {1: 2}, {"$a": 1}, Name("x"), Row(), {1}):
+        assert not is_plain(value) and not is_plain({"a": [value]})
 
 
 def nested(depth):
@@ -363,7 +383,7 @@ def test_every_allocation_may_fail():
 def test_the_charge_covers_what_is_allocated():
     code = """
         import resource
-        from guava_session import JSONSerializer, MemoryStore
+        from guava_session import MemoryStore
         def resident():
             with open("/proc/self/statm") as file:
                 return int(file.read().split()[1]) * resource.getpagesize()

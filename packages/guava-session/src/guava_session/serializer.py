@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Protocol, runtime_checkable
 
+from ._core import is_plain
 from .values import PLAIN, pack, unpack
 
 Record = dict[str, Any]
@@ -65,6 +66,8 @@ _decode = json.JSONDecoder().raw_decode
 
 def packed(record: Mapping[str, Any], native: frozenset[type] = frozenset()) -> Mapping[str, Any]:
     """The record with every value in the forms of `values`; itself if they are all plain."""
+    if is_plain(record):
+        return record
     changed = {}
     for key, value in record.items():
         if not isinstance(key, str):

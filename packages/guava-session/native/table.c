@@ -6,234 +6,12 @@
  * allocation, a weak reference to a value that is dropped. So each method copies, and asks for
  * the time, before it looks at an entry; it drops values after its last look; and where it must
  * allocate in between, it looks again. That, and the GIL, make every method atomic. */
-#include "entries.h"
-#include "parts.h"
-#include "values.h"
-
-#include <math.h>
-#include <time.h>
+#include "table.h"
 
 #define DEFAULT_MAX_ENTRIES 100000
 #define DEFAULT_MAX_BYTES ((Py_ssize_t)256 << 20)
 #define STEPS_PER_SET                                                                             \
     4 /* entries that a set() looks at for expiry: it adds one and may drop four */
-
-typedef struct {
-    PyObject_HEAD gs_entries all;
-    size_t max_entries;
-    size_t max_bytes;
-    uint64_t evicted; /* entries dropped for room since the table was made */
-    uint64_t expired; /* entries dropped for age */
-    PyObject *clock;  /* NULL: the system's */
-    PyObject *plain;  /* makes a dict that values.c knows of one that it does not; NULL: bytes */
-    PyObject *kinds;  /* a tuple of types, see values.h; NULL: bytes */
-} Table;
-
-/* A key as the entries want it; `text` lives as long as the str it came from. */
-typedef struct {
-    const char *text;
-    Py_ssize_t size;
-    uint64_t hash;
-} Key;
-
-/* Helpers. */
-
-#ifdef CLOCK_BOOTTIME
-#define STEADY_CLOCK                                                                              \
-    CLOCK_BOOTTIME /* goes on while the machine sleeps, as a login's age should                   \
-                    */
-#else
-#define STEADY_CLOCK CLOCK_MONOTONIC
-#endif
-
-static int64_t
-nanoseconds(double seconds)
-{
-    double ns = seconds * 1e9;
-
-    return ns >= 9e18 ? INT64_MAX : ns <= -9e18 ? INT64_MIN : (int64_t)ns;
-}
-
-static int
-table_now(Table *self, int64_t *now)
-{
-    if (self->clock == NULL) {
-        struct timespec time;
-        (void)clock_gettime(STEADY_CLOCK, &time); /* it fails for unknown clocks only */
-        *now = (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
-        return 0;
-    }
-    PyObject *time = PyObject_CallNoArgs(self->clock);
-    if (time == NULL)
-        return -1;
-    double seconds = PyFloat_AsDouble(time);
-    Py_DECREF(time);
-    if (seconds == -1.0 && PyErr_Occurred())
-        return -1;
-    if (isnan(seconds)) {
-        PyErr_SetString(PyExc_ValueError, "the clock returned NaN");
-        return -1;
-    }
-    *now = nanoseconds(seconds);
-    return 0;
-}
-
-static int
-read_key(PyObject *sid, Key *key)
-{
-    if (!PyUnicode_Check(sid)) {
-        PyErr_Format(PyExc_TypeError, "a session id is a str, not %.100s", Py_TYPE(sid)->tp_name);
-        return -1;
-    }
-    key->text = PyUnicode_AsUTF8AndSize(sid, &key->size);
-    if (key->text == NULL)
-        return -1;
-    /* Not PyObject_Hash(): a subclass of str could run code in it. */
-    Py_hash_t hash = PyUnicode_Type.tp_hash(sid);
-    if (hash == -1)
-        return -1;
-    key->hash = (uint64_t)hash;
-    return 0;
-}
-
-static int
-read_lifetime(PyObject *object, int64_t now, int64_t *expires)
-{
-    double seconds = PyFloat_AsDouble(object);
-
-    if (seconds == -1.0 && PyErr_Occurred())
-        return -1;
-    if (!(seconds > 0)) { /* NaN too */
-        PyErr_Format(PyExc_ValueError, "lifetime must be more than 0 seconds, not %R", object);
-        return -1;
-    }
-    int64_t lifetime = nanoseconds(seconds);
-    *expires = now > INT64_MAX - lifetime ? INT64_MAX : now + lifetime;
-    return 0;
-}
-
-static int
-check_bytes(PyObject *value)
-{
-    if (PyBytes_CheckExact(value))
-        return 0;
-    PyErr_Format(PyExc_TypeError, "a stored value is bytes, not %.100s", Py_TYPE(value)->tp_name);
-    return -1;
-}
-
-static size_t
-bytes_cost(PyObject *value)
-{
-    return sizeof(PyBytesObject) + (size_t)PyBytes_GET_SIZE(value);
-}
-
-static PyObject *
-too_large(Table *self, size_t size)
-{
-    return PyErr_Format(PyExc_ValueError,
-                        "a value of %zu bytes is more than the table may hold (%zu bytes)", size,
-                        self->max_bytes);
-}
-
-/* What to keep for a value, a new reference. */
-static PyObject *
-table_keep(Table *self, PyObject *value, size_t *cost)
-{
-    PyObject *kept = NULL;
-
-    if (self->plain == NULL) {
-        if (check_bytes(value) < 0)
-            return NULL;
-        *cost = bytes_cost(value);
-        return Py_NewRef(value);
-    }
-    gs_kept result = gs_values_keep(self->kinds, value, self->max_bytes, &kept, cost);
-    if (result == GS_UNKNOWN) {
-        PyObject *plain = PyObject_CallOneArg(self->plain, value);
-        if (plain == NULL)
-            return NULL;
-        result = gs_values_keep(self->kinds, plain, self->max_bytes, &kept, cost);
-        Py_DECREF(plain);
-    }
-    if (result == GS_UNKNOWN)
-        PyErr_SetString(PyExc_TypeError, "plain() returned what cannot be kept");
-    else if (result == GS_TOO_LARGE)
-        (void)too_large(self, *cost);
-    return kept;
-}
-
-static PyObject *
-table_hand_out(PyObject *kept) /* takes the reference */
-{
-    if (PyBytes_CheckExact(kept))
-        return kept;
-    PyObject *copy = gs_values_copy(kept);
-    Py_DECREF(kept);
-    return copy;
-}
-
-static int
-check_records(Table *self, const char *name)
-{
-    if (self->plain != NULL)
-        return 0;
-    PyErr_Format(PyExc_TypeError, "%s() is for a table of dicts; this one has bytes", name);
-    return -1;
-}
-
-static int
-check_count(const char *name, Py_ssize_t nargs, Py_ssize_t wanted)
-{
-    if (nargs == wanted)
-        return 0;
-    PyErr_Format(PyExc_TypeError, "%s() takes %zd arguments, not %zd", name, wanted, nargs);
-    return -1;
-}
-
-static gs_entry *
-table_find(Table *self, const Key *key, int64_t now)
-{
-    gs_entry *entry = gs_entries_find(&self->all, key->text, (size_t)key->size, key->hash);
-
-    if (entry == NULL || entry->expires > now)
-        return entry;
-    gs_entries_remove(&self->all, entry);
-    self->expired++;
-    return NULL;
-}
-
-static void
-table_make_room(Table *self)
-{
-    while (self->all.used > self->max_entries || self->all.bytes > self->max_bytes) {
-        gs_entries_remove(&self->all, self->all.oldest);
-        self->evicted++;
-    }
-}
-
-/* What the entry held, for the caller to drop after his last look at the table. */
-static PyObject *
-table_put(Table *self, gs_entry *entry, PyObject *value, size_t cost, int64_t expires)
-{
-    PyObject *old = gs_entries_set_value(&self->all, entry, value, cost);
-
-    gs_entries_set_expires(&self->all, entry, expires);
-    gs_entries_use(&self->all, entry);
-    return old;
-}
-
-/* One entry, alive or not there. 0: not there; 1: *entry; -1: error. */
-static int
-table_lookup(Table *self, PyObject *sid, gs_entry **entry)
-{
-    Key key;
-    int64_t now;
-
-    if (read_key(sid, &key) < 0 || table_now(self, &now) < 0)
-        return -1;
-    *entry = table_find(self, &key, now);
-    return *entry != NULL;
-}
 
 /* new, dealloc, traverse, clear */
 
@@ -318,14 +96,14 @@ static PyObject *
 table_get(Table *self, PyObject *sid)
 {
     gs_entry *entry;
-    int found = table_lookup(self, sid, &entry);
+    int found = gs_table_lookup(self, sid, &entry);
 
     if (found < 0)
         return NULL;
     if (!found)
         Py_RETURN_NONE;
     gs_entries_use(&self->all, entry);
-    return table_hand_out(Py_NewRef(entry->value));
+    return gs_table_hand_out(Py_NewRef(entry->value));
 }
 
 PyDoc_STRVAR(set_doc,
@@ -344,16 +122,18 @@ table_set(Table *self, PyObject *const *args, Py_ssize_t nargs)
     size_t cost = 0;
     PyObject *kept = NULL, *old = NULL;
 
-    if (check_count("set", nargs, 3) < 0 || read_key(args[0], &key) < 0)
+    if (gs_check_count("set", nargs, 3) < 0 || gs_read_key(args[0], &key) < 0)
         return NULL;
     if (key.size > GS_KEY_MAX)
         return PyErr_Format(PyExc_ValueError, "a session id has at most %d bytes, not %zd",
                             GS_KEY_MAX, key.size);
-    kept = table_keep(self, args[1], &cost);
-    if (kept == NULL || table_now(self, &now) < 0 || read_lifetime(args[2], now, &expires) < 0)
+    kept = gs_table_keep(self, args[1], &cost);
+    if (kept == NULL || gs_table_now(self, &now) < 0 ||
+        gs_read_lifetime(args[2], now, &expires) < 0)
         goto error;
     if (gs_entries_cost((size_t)key.size, cost) > self->max_bytes) {
-        (void)too_large(self, self->plain == NULL ? (size_t)PyBytes_GET_SIZE(kept) : cost);
+        (void)gs_table_too_large(self,
+                                 self->plain == NULL ? (size_t)PyBytes_GET_SIZE(kept) : cost);
         goto error;
     }
 
@@ -366,144 +146,14 @@ table_set(Table *self, PyObject *const *args, Py_ssize_t nargs)
             goto error;
         }
     } else {
-        old = table_put(self, entry, kept, cost, expires);
+        old = gs_table_put(self, entry, kept, cost, expires);
     }
-    table_make_room(self);
+    gs_table_make_room(self);
     Py_DECREF(kept);
     Py_XDECREF(old);
     Py_RETURN_NONE;
 error:
     Py_XDECREF(kept);
-    return NULL;
-}
-
-PyDoc_STRVAR(replace_doc, "replace($self, sid, old, new, lifetime, /)\n--\n\n"
-                          "Store `new` for sid if what is stored is still `old`; whether it was.\n"
-                          "It is for a table of bytes.");
-
-static PyObject *
-table_replace(Table *self, PyObject *const *args, Py_ssize_t nargs)
-{
-    Key key;
-    int64_t now, expires;
-
-    if (check_count("replace", nargs, 4) < 0 || read_key(args[0], &key) < 0 ||
-        check_bytes(args[1]) < 0 || check_bytes(args[2]) < 0 || table_now(self, &now) < 0 ||
-        read_lifetime(args[3], now, &expires) < 0)
-        return NULL;
-    if (gs_entries_cost((size_t)key.size, bytes_cost(args[2])) > self->max_bytes)
-        return too_large(self, (size_t)PyBytes_GET_SIZE(args[2]));
-
-    gs_entry *entry = table_find(self, &key, now);
-    /* The very same object: nobody else can have put it there, and no bytes are compared. */
-    if (entry == NULL || entry->value != args[1])
-        Py_RETURN_FALSE;
-    PyObject *old = table_put(self, entry, args[2], bytes_cost(args[2]), expires);
-    table_make_room(self);
-    Py_DECREF(old);
-    Py_RETURN_TRUE;
-}
-
-/* Puts `kept` in the place of `old`, if that is still there. 1, 0; -1 with an exception. */
-static int
-table_exchange(Table *self, const Key *key, PyObject *old, PyObject *kept, int64_t expires)
-{
-    size_t cost = gs_values_cost(kept);
-    gs_entry *entry = gs_entries_find(&self->all, key->text, (size_t)key->size, key->hash);
-
-    if (gs_entries_cost((size_t)key->size, cost) > self->max_bytes) {
-        (void)too_large(self, cost);
-        return -1;
-    }
-    if (entry == NULL || entry->value != old)
-        return 0;
-    Py_DECREF(table_put(self, entry, kept, cost, expires)); /* not the last: `old` is held */
-    table_make_room(self);
-    return 1;
-}
-
-PyDoc_STRVAR(merge_doc,
-             "merge($self, sid, changed, removed, reserved, lifetime, /)\n--\n\n"
-             "Bring the dict `changed` into the one stored for sid, without the keys of the\n"
-             "tuple `removed`; whether sid was there. With a str for `reserved`, only what is\n"
-             "stored under that stays; else it is None.");
-
-static PyObject *
-table_merge(Table *self, PyObject *const *args, Py_ssize_t nargs)
-{
-    Key key;
-    int64_t now, expires;
-    size_t cost;
-    PyObject *changed = NULL;
-    int done = 0;
-
-    if (check_count("merge", nargs, 5) < 0 || check_records(self, "merge") < 0 ||
-        read_key(args[0], &key) < 0)
-        return NULL;
-    if (!PyTuple_CheckExact(args[2]) || (args[3] != Py_None && !PyUnicode_CheckExact(args[3])))
-        return PyErr_Format(PyExc_TypeError, "merge() takes a tuple and a str, or None");
-    changed = table_keep(self, args[1], &cost);
-    if (changed == NULL || table_now(self, &now) < 0 || read_lifetime(args[4], now, &expires) < 0)
-        goto error;
-    while (!done) {
-        gs_entry *entry = table_find(self, &key, now);
-        if (entry == NULL)
-            break;
-        PyObject *old = Py_NewRef(entry->value);
-        PyObject *merged =
-            gs_values_merge(old, changed, args[2], args[3] == Py_None ? NULL : args[3]);
-        done = merged == NULL ? -1 : table_exchange(self, &key, old, merged, expires);
-        Py_XDECREF(merged);
-        Py_DECREF(old);
-        if (done < 0)
-            goto error;
-    }
-    Py_DECREF(changed);
-    return PyBool_FromLong(done);
-error:
-    Py_XDECREF(changed);
-    return NULL;
-}
-
-PyDoc_STRVAR(compare_doc, "compare_and_set($self, sid, old, new, lifetime, /)\n--\n\n"
-                          "Store the dict `new` for sid if what is stored equals the dict `old`,\n"
-                          "in values and their types; whether it did.");
-
-static PyObject *
-table_compare_and_set(Table *self, PyObject *const *args, Py_ssize_t nargs)
-{
-    Key key;
-    int64_t now, expires;
-    size_t cost;
-    PyObject *old = NULL, *new = NULL;
-    int done = 0;
-
-    if (check_count("compare_and_set", nargs, 4) < 0 ||
-        check_records(self, "compare_and_set") < 0 || read_key(args[0], &key) < 0)
-        return NULL;
-    old = table_keep(self, args[1], &cost);
-    new = old == NULL ? NULL : table_keep(self, args[2], &cost);
-    if (new == NULL || table_now(self, &now) < 0 || read_lifetime(args[3], now, &expires) < 0)
-        goto error;
-    while (!done) {
-        gs_entry *entry = table_find(self, &key, now);
-        if (entry == NULL)
-            break;
-        PyObject *found = Py_NewRef(entry->value);
-        int same = gs_values_same(found, old);
-        done = same <= 0 ? same : table_exchange(self, &key, found, new, expires);
-        Py_DECREF(found);
-        if (done < 0)
-            goto error;
-        if (same == 0)
-            break;
-    }
-    Py_DECREF(old);
-    Py_DECREF(new);
-    return PyBool_FromLong(done);
-error:
-    Py_XDECREF(old);
-    Py_XDECREF(new);
     return NULL;
 }
 
@@ -518,10 +168,10 @@ table_touch(Table *self, PyObject *const *args, Py_ssize_t nargs)
     Key key;
     int64_t now, expires;
 
-    if (check_count("touch", nargs, 2) < 0 || read_key(args[0], &key) < 0 ||
-        table_now(self, &now) < 0 || read_lifetime(args[1], now, &expires) < 0)
+    if (gs_check_count("touch", nargs, 2) < 0 || gs_read_key(args[0], &key) < 0 ||
+        gs_table_now(self, &now) < 0 || gs_read_lifetime(args[1], now, &expires) < 0)
         return NULL;
-    gs_entry *entry = table_find(self, &key, now);
+    gs_entry *entry = gs_table_find(self, &key, now);
     if (entry == NULL)
         Py_RETURN_FALSE;
     gs_entries_set_expires(&self->all, entry, expires);
@@ -536,7 +186,7 @@ static PyObject *
 table_pop(Table *self, PyObject *sid)
 {
     gs_entry *entry;
-    int found = table_lookup(self, sid, &entry);
+    int found = gs_table_lookup(self, sid, &entry);
 
     if (found < 0)
         return NULL;
@@ -544,7 +194,7 @@ table_pop(Table *self, PyObject *sid)
         Py_RETURN_NONE;
     PyObject *value = Py_NewRef(entry->value);
     gs_entries_remove(&self->all, entry);
-    return table_hand_out(value);
+    return gs_table_hand_out(value);
 }
 
 PyDoc_STRVAR(discard_doc, "discard($self, sid, /)\n--\n\n"
@@ -554,7 +204,7 @@ static PyObject *
 table_discard(Table *self, PyObject *sid)
 {
     gs_entry *entry;
-    int found = table_lookup(self, sid, &entry);
+    int found = gs_table_lookup(self, sid, &entry);
 
     if (found < 0)
         return NULL;
@@ -587,7 +237,7 @@ table_expire(Table *self, PyObject *steps_object)
 
     if (steps == -1 && PyErr_Occurred())
         return NULL;
-    if (table_now(self, &now) < 0)
+    if (gs_table_now(self, &now) < 0)
         return NULL;
     size_t removed = gs_entries_expire(&self->all, now, steps < 0 ? 0 : (size_t)steps);
     self->expired += removed;
@@ -605,7 +255,7 @@ table_contains(Table *self, PyObject *sid)
 {
     gs_entry *entry;
 
-    return table_lookup(self, sid, &entry);
+    return gs_table_lookup(self, sid, &entry);
 }
 
 /* getset */
@@ -640,11 +290,12 @@ static PyGetSetDef table_getset[] = {
 static PyMethodDef table_methods[] = {
     {"get", (PyCFunction)table_get, METH_O, get_doc},
     {"set", (PyCFunction)(void (*)(void))table_set, METH_FASTCALL, set_doc},
-    {"replace", (PyCFunction)(void (*)(void))table_replace, METH_FASTCALL, replace_doc},
+    {"replace", (PyCFunction)(void (*)(void))gs_table_replace, METH_FASTCALL,
+     gs_table_replace_doc},
     {"touch", (PyCFunction)(void (*)(void))table_touch, METH_FASTCALL, touch_doc},
-    {"merge", (PyCFunction)(void (*)(void))table_merge, METH_FASTCALL, merge_doc},
-    {"compare_and_set", (PyCFunction)(void (*)(void))table_compare_and_set, METH_FASTCALL,
-     compare_doc},
+    {"merge", (PyCFunction)(void (*)(void))gs_table_merge, METH_FASTCALL, gs_table_merge_doc},
+    {"compare_and_set", (PyCFunction)(void (*)(void))gs_table_compare_and_set, METH_FASTCALL,
+     gs_table_compare_doc},
     {"pop", (PyCFunction)table_pop, METH_O, pop_doc},
     {"discard", (PyCFunction)table_discard, METH_O, discard_doc},
     {"clear", (PyCFunction)table_clear, METH_NOARGS, clear_doc},

@@ -29,6 +29,7 @@ from . import directory as folder
 from . import seal
 from .directory import OPEN_FLAGS
 from .keys import Keys
+from .locks import HeldLock
 from .serializer import JSON, Record, Serializer
 from .session import log
 from .store import DEFAULT_LIFETIME, SessionStore, merged
@@ -44,28 +45,6 @@ _HEX = "0123456789abcdef"
 
 #: The folder of the locks.
 _LOCKS = "lock"
-
-
-class HeldLock:
-    """A lock of a `FileStore`, which nobody else has until it is released or forgotten."""
-
-    __slots__ = ("_fd",)
-
-    def __init__(self, fd: int) -> None:
-        self._fd = fd
-
-    def release(self) -> None:
-        """Give it back. Twice is no error."""
-        fd, self._fd = self._fd, -1
-        if fd >= 0:
-            try:
-                # Unlocked, and not only closed: a forked child may have it open as well.
-                fcntl.flock(fd, fcntl.LOCK_UN)
-            finally:
-                os.close(fd)
-
-    def __del__(self) -> None:
-        self.release()
 
 
 class FileStore(SessionStore):

@@ -1,7 +1,9 @@
-"""Locks of sessions in this process' memory."""
+"""Locks of sessions: in this process' memory, and on files."""
 
 from __future__ import annotations
 
+import fcntl
+import os
 import secrets
 import threading
 import time
@@ -35,3 +37,25 @@ class Locks:
     def __len__(self) -> int:
         """How many are held, or were and were never given back."""
         return len(self._held)
+
+
+class HeldLock:
+    """A locked file of a `FileStore`, which nobody else has until it is released or forgotten."""
+
+    __slots__ = ("_fd",)
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+
+    def release(self) -> None:
+        """Give it back. Twice is no error."""
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            try:
+                # Unlocked, and not only closed: a forked child may have it open as well.
+                fcntl.flock(fd, fcntl.LOCK_UN)
+            finally:
+                os.close(fd)
+
+    def __del__(self) -> None:
+        self.release()

@@ -197,6 +197,66 @@ def test_a_remote_store_that_stops_the_loop_is_warned_of():
     asyncio.run(main())
 
 
+def test_the_warning_names_the_line_of_the_application():
+    async def main():
+        manager = SessionManager(Remote())
+        sid = "x" * 43
+        for blocks in (
+            lambda: manager.open(sid).get("a"),
+            lambda: manager.open(sid).setdefault("a", 1),
+            lambda: manager.open(sid).rotate(),
+            lambda: manager.sign_out_everywhere("anna"),
+        ):
+            with pytest.warns(RuntimeWarning, match="the event loop waits") as caught:
+                blocks()
+            assert [warning.filename for warning in caught] == [__file__]
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("make", [AsyncStore, Remote])
+def test_cookies_whose_users_are_far_away(make):
+    """The cookie is at hand, but whether its user is still signed in must be waited for."""
+
+    async def app(scope, receive, send):
+        session = scope["session"]
+        assert session.user_id == "anna"
+        session["seen"] = True
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        assert session.user_id == "anna"  # not asked again, where nobody may wait
+        await send({"type": "http.response.body", "body": b"yes"})
+
+    async def main():
+        users = make()
+        manager = SessionManager(CookieStore(b"k" * 32, users=users))
+        session = manager.open(None)
+        await session.abind("anna")
+        sid = (await manager.acommit(session)).value
+        fields, body = await visit(ASGISessions(app, manager), sid)
+        assert body == b"yes"
+        await manager.asign_out_everywhere("anna")
+        session = manager.open(sid_of(fields))
+        await session.aload()
+        assert session.expired
+        assert make is AsyncStore or threading.get_ident() not in users.threads
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        asyncio.run(main())
+
+
+def test_cookies_whose_users_are_async_say_what_to_await():
+    async def main():
+        manager = SessionManager(CookieStore(b"k" * 32, users=AsyncStore()))
+        session = manager.open(None)
+        await session.abind("anna")
+        sid = (await manager.acommit(session)).value
+        with pytest.raises(RuntimeError, match=r"await session\.aload\(\)"):
+            manager.open(sid)["a"]
+
+    asyncio.run(main())
+
+
 def test_all_four_are_alike():
     with pytest.raises(TypeError, match="get of the store's methods are async def, and set"):
 

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import threading
+import warnings
 
 import pytest
 from guava_session import (
@@ -283,3 +284,148 @@ def test_threads_lose_nothing_across_layers():
         thread.join()
     assert not problems
     assert store.back.get(sid)["n"] == 20
+
+
+class AsyncLocks(SessionStore):
+    """A dict with locks, which wait where a test tells them to."""
+
+    def __init__(self):
+        super().__init__()
+        self.rows = {}
+        self.kept = Locks()
+        self.taking = self.giving = None
+        self.reached = asyncio.Event()
+
+    async def set(self, sid, value):
+        self.rows[sid] = self.serializer.dumps(value)
+
+    async def get(self, sid):
+        return self.serializer.loads(self.rows[sid]) if sid in self.rows else None
+
+    async def delete(self, sid):
+        self.rows.pop(sid, None)
+
+    async def clear(self, sid=None):
+        self.rows.clear()
+
+    async def lock(self, sid, seconds):
+        word = self.kept.take(sid, seconds)
+        await self._wait(self.taking)
+        return word
+
+    async def unlock(self, sid, word):
+        await self._wait(self.giving)
+        self.kept.give(sid, word)
+
+    async def _wait(self, event):
+        if event is not None:
+            self.reached.set()
+            await event.wait()
+
+
+async def until_free(store):
+    # What was cancelled is gone; what gives the lock back is another task.
+    while len(store.kept):
+        await asyncio.sleep(0.001)
+
+
+async def cancelled(task, times=1):
+    for _ in range(times):
+        task.cancel()
+        await asyncio.sleep(0)
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+@pytest.mark.parametrize("same_turn", [False, True])
+def test_a_request_cancelled_while_its_lock_comes_gives_it_back(same_turn):
+    async def main():
+        store = AsyncLocks()
+        manager = SessionManager(store, lock=True, lock_timeout=LONG)
+        await store.set("x" * 43, {"n": 0})
+        store.taking = asyncio.Event()
+        task = asyncio.create_task(manager.open("x" * 43).aload())
+        await store.reached.wait()
+        if same_turn:
+            # The word is there, but the task has not yet got it.
+            store.taking.set()
+            while task._fut_waiter is not None and not task._fut_waiter.done():
+                await asyncio.sleep(0)
+        await cancelled(task)
+        assert same_turn or len(store.kept) == 1
+        store.taking.set()
+        await until_free(store)
+
+    asyncio.run(main())
+
+
+def test_a_request_that_is_cancelled_again_and_again_gives_its_lock_back():
+    """As anyio's scopes do it: each await of a cancelled task is cancelled anew."""
+
+    async def main():
+        store = AsyncLocks()
+        manager = SessionManager(store, lock=True, lock_timeout=LONG)
+        await store.set("x" * 43, {"n": 0})
+        store.giving = asyncio.Event()
+
+        async def app(scope, receive, send):
+            store.reached.set()
+            await asyncio.Event().wait()
+
+        scope = {"type": "http", "scheme": "http"}
+        scope["headers"] = [(b"cookie", b"guava_sid=" + b"x" * 43)]
+        task = asyncio.create_task(ASGISessions(app, manager)(scope, None, None))
+        await store.reached.wait()
+        await cancelled(task, times=5)
+        assert len(store.kept) == 1
+        store.giving.set()
+        await until_free(store)
+
+    asyncio.run(main())
+
+
+def test_a_remote_lock_that_comes_when_nobody_waits_is_given_back():
+    taken, go_on = threading.Event(), threading.Event()
+
+    class Slow(Remote):
+        def lock(self, sid, seconds):
+            word = super().lock(sid, seconds)
+            taken.set()
+            go_on.wait(LONG)
+            return word
+
+    async def main():
+        store = Slow()
+        manager = SessionManager(store, lock=True, lock_timeout=LONG)
+        task = asyncio.create_task(manager.open(begin(MemoryStore())).aload())
+        await asyncio.to_thread(taken.wait, LONG)
+        await cancelled(task)
+        assert len(store._locks) == 1
+        go_on.set()
+        while len(store._locks):
+            await asyncio.sleep(0.001)
+
+    try:
+        asyncio.run(main())
+    finally:
+        go_on.set()
+
+
+def test_a_plain_touch_does_not_stop_the_loop_for_a_lock(store):
+    """The one who has it may be a task of the same loop: it could never give it back."""
+    sid = begin(store)
+    manager = SessionManager(store, lock=True, lock_timeout=LONG)
+
+    async def main():
+        first, second = manager.open(sid), manager.open(sid)
+        await first.aload()
+        with pytest.raises(RuntimeError, match=r"await session\.aload\(\)"):
+            second["n"]
+        await manager.acommit(first)
+        await second.aload()
+        assert second["n"] == 0
+        await manager.arelease(second)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # a remote store stops it as well
+        asyncio.run(main())

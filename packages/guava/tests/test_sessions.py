@@ -398,6 +398,23 @@ def test_requests_that_wait_for_each_other(serve: Callable) -> None:
     assert client.ask("/").text == "10"
 
 
+def test_a_session_that_cannot_be_loaded_is_not_locked(serve: Callable, monkeypatch) -> None:
+    store = guava.session.MemoryStore()
+    manager = guava.session.SessionManager(store, lock=True, lock_timeout=100)
+    client = serve(store=manager, index=AWAITING)
+    client.ask("/")
+    client.ask("/")
+
+    def gone(sid: str) -> None:
+        raise guava.session.StoreError("gone")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "get", gone)
+        assert client.ask("/").status == 503
+    assert len(store._locks) == 0
+    assert client.ask("/").status == 200
+
+
 @pytest.mark.parametrize("router", [guava.router.MVCRouter, guava.router.RESTRouter])
 def test_what_is_no_store_is_refused(router) -> None:
     with pytest.raises(TypeError, match="must be a SessionStore or a SessionManager, not dict"):

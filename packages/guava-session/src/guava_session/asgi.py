@@ -44,7 +44,7 @@ class ASGISessions:
         if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
             return
-        manager, store = self.manager, self.manager.store
+        manager = self.manager
         session = manager.open_header(_cookies(scope), secure=scope["scheme"] in ("https", "wss"))
         started = False
 
@@ -58,7 +58,7 @@ class ASGISessions:
             await send(message)
 
         try:
-            if store.asynchronous or store.remote or manager.locks:
+            if manager.store.awaited or manager.locks:
                 await session._aload()
             # The outer scope stays as it is: it may be used for another application.
             await self.app({**scope, "session": session}, receive, send_with_session)

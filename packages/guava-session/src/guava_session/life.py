@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import logging
 import time
-import warnings
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
 from . import flash, users
 from .serializer import Record
-from .steps import Steps, adrive, drive
+from .steps import Steps, Taking, adrive, drive
 from .store import RESERVED, SessionStore, StoreError, merged
 
 log = logging.getLogger("guava.session")
@@ -117,10 +116,7 @@ class SessionLife:
 
     def _run(self, steps: Steps[Any], name: str) -> Any:
         """In this thread, waiting for the store."""
-        advice = f"await session.a{name}()"
-        if self._store.remote:
-            _warn_loop(advice)
-        return drive(steps, advice)
+        return drive(steps, f"await session.a{name}()")
 
     async def _arun(self, steps: Steps[Any]) -> Any:
         """Without blocking the event loop."""
@@ -154,7 +150,7 @@ class SessionLife:
             # What `_loading` does, without the steps: they cost a fifth of reading from memory.
             self._accept(store.get(sid))
             if "user" in self._meta or self._idle or self._absolute:
-                drive(self._checking(sid))
+                self._run(self._checking(sid), "load")
         loaded = self._data
         assert loaded is not None
         return loaded
@@ -254,7 +250,8 @@ class SessionLife:
         until = time.monotonic() + timeout
         while True:
             # Twice the time: whoever waited so long for it has so long to use it.
-            word = yield store, partial(store.lock, sid, 2 * timeout)
+            take = Taking(partial(store.lock, sid, 2 * timeout), partial(store.unlock, sid))
+            word = yield store, take
             if word is not None:
                 self._held = sid, word
                 return
@@ -367,7 +364,7 @@ class SessionLife:
             # It must not be forgotten before the sessions that depend on it.
             yield store.users, partial(store.users.touch, users.user_key(self._meta["user"]))
         self._rotated = False
-        if not (store.remote or store.asynchronous):
+        if not (store.remote or store.asynchronous or (store.stateless and store.awaited)):
             # The next touch loads what the store made of it and of parallel requests.
             self._data = None
             self._start_tracking()
@@ -455,18 +452,3 @@ class SessionLife:
         # Whole seconds: a float with all its digits is a sixth of the work of saving.
         self._meta["saved"] = int(self._clock())
         return self._meta
-
-
-def _warn_loop(advice: str) -> None:
-    """Say so where a store that is far away is waited for on an event loop's thread."""
-    import asyncio
-
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return
-    warnings.warn(
-        f"the event loop waits for the store of sessions; {advice} instead",
-        RuntimeWarning,
-        stacklevel=4,
-    )

@@ -10,7 +10,7 @@ from typing import TypeVar
 from . import users
 from .cookie import SameSite, SessionCookie, find_cookie
 from .session import Session, log
-from .steps import adrive, drive
+from .steps import adrive, drive, shielded
 from .store import SessionStore
 
 S = TypeVar("S", bound=Session)
@@ -186,12 +186,20 @@ class SessionManager:
                 log.exception("the lock of a session could not be given back; it will expire")
 
     async def arelease(self, session: Session) -> None:
-        """As `release`, on an event loop."""
-        if session._held is not None:
-            try:
-                await adrive(session._releasing())
-            except OSError:
-                log.exception("the lock of a session could not be given back; it will expire")
+        """As `release`, on an event loop. A task that is cancelled gives it back as well."""
+        if session._held is None:
+            return
+        if self.store.remote or self.store.asynchronous:
+            await shielded(self._arelease(session))
+        else:
+            self.release(session)
+
+    @staticmethod
+    async def _arelease(session: Session) -> None:
+        try:
+            await adrive(session._releasing())
+        except OSError:
+            log.exception("the lock of a session could not be given back; it will expire")
 
     def _failed(self, session: Session, error: OSError, rotated: bool) -> SessionCookie | None:
         log.error("a session could not be saved", exc_info=error)

@@ -149,6 +149,17 @@ class SessionStore:
         """Where it is kept since when a user's sessions are valid: here. See `Session.bind`."""
         return self
 
+    @property
+    def awaited(self) -> bool:
+        """Whether sessions of it are waited for on an event loop: it, or where it remembers
+        users, is `remote` or `asynchronous`."""
+        users = self.users
+        return (
+            self.remote
+            or self.asynchronous
+            or (users is not None and users is not self and (users.remote or users.asynchronous))
+        )
+
     def generate_id(self) -> str:
         """A new id; see `guava_session.generate_id`."""
         return _core.generate_id()

@@ -26,9 +26,7 @@ class Binding:
         self._manager = manager
         #: Whether sessions are waited for, before the action and after it: on the event loop's
         #: thread nobody may ask a store that is far away, or wait for another request's lock.
-        self.awaited = manager is not None and (
-            manager.store.remote or manager.store.asynchronous or manager.locks
-        )
+        self.awaited = manager is not None and (manager.store.awaited or manager.locks)
         self._router = router
         self._mounts = mounts
         self._where = f"{controller} behind {router!r}"
@@ -56,7 +54,11 @@ class Binding:
     async def load(self, req: Request) -> Session:
         """As `open`, for a store that is waited for: the session is loaded, and then in memory."""
         session = self.open(req)
-        await session._aload()
+        try:
+            await session._aload()
+        except BaseException:  # it may have the lock by then
+            await self.release(session)
+            raise
         return session
 
     async def acommit(self, session: Session, resp: Response) -> Response:

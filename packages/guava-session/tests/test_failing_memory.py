@@ -91,6 +91,9 @@ NAMES = [line.split('"')[1] for line in PROGRAM.splitlines() if ": lambda store,
 )
 @pytest.mark.parametrize("name", NAMES)
 def test_allocations_that_fail(name):
+    if name == "set odd" and sys.version_info >= (3, 12):
+        # json.encoder does so, and dies as any pure Python does that has a function in a function.
+        pytest.skip("3.12.1 and 3.13.0 drop a reference where a nested function finds no memory")
     done = subprocess.run(
         [sys.executable, "-X", "faulthandler", "-c", PROGRAM, name],
         capture_output=True,
